@@ -1,0 +1,1 @@
+"""onemask: one annotated image in, a labelled synthetic data set out."""

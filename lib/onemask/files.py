@@ -1,0 +1,139 @@
+"""Reading and writing: atomic writes, checksums, safetensors, images, label maps, csv and json."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from onemask.errors import OnemaskError
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary sibling that becomes `path` when the block succeeds and disappears when it fails.
+
+    The temporary name keeps the suffix, so that writers that look at it (Pillow, matplotlib) work unchanged.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: str | Path) -> str:
+    """Hex SHA-256 of a file, read in blocks."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def verify_sha256(path: str | Path, expected: str) -> None:
+    """Raise OnemaskError unless the file exists and has the expected hash."""
+    if not Path(path).is_file():
+        raise OnemaskError(f"{path}: no such file; restore it with `git checkout` or `dvc pull`")
+    if (found := sha256(path)) != expected:
+        raise OnemaskError(f"{path}: sha256 is {found}, expected {expected}; fetch the file again")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON with two-space indents and sorted keys, so that equal values are equal bytes."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON; OnemaskError names the file when it is missing or malformed."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OnemaskError(f"{path}: cannot be read as JSON ({error})") from None
+
+
+def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: list[str]) -> None:
+    """Write rows (mappings) as csv with exactly `columns`; floats with 9 significant digits."""
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.9g}" if isinstance(value, float) else value
+
+
+def write_safetensors(path: str | Path, tensors: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
+    """Write torch tensors atomically; `metadata` is kept as one JSON string under the key "onemask"."""
+    from safetensors.torch import save_file
+
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
+    with atomic(path) as temporary:
+        save_file(contiguous, temporary, {"onemask": json.dumps(dict(metadata or {}), sort_keys=True)})
+
+
+def read_safetensors(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tensors and metadata of a safetensors file; OnemaskError when it is missing, truncated or of another kind."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise OnemaskError(f"{path}: no such file; run the rule that makes it, or restore it with `git checkout`")
+    try:
+        with safe_open(str(path), framework="pt") as stream:
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            metadata = json.loads((stream.metadata() or {}).get("onemask", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise OnemaskError(f"{path}: not a readable safetensors file ({error}); fetch or make it again") from None
+    return tensors, metadata
+
+
+def save_image(path: str | Path, image: np.ndarray) -> None:
+    """Save uint8 [H, W, 3] (or [H, W] grey) as PNG."""
+    with atomic(path) as temporary:
+        Image.fromarray(image).save(temporary)
+
+
+def load_image(path: str | Path) -> np.ndarray:
+    """Load any image that Pillow reads as uint8 [H, W, 3]."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, Image.DecompressionBombError) as error:
+        raise OnemaskError(f"{path}: not a readable image ({error})") from None
+
+
+def save_label_map(path: str | Path, label_map: np.ndarray, colours: Iterable[str]) -> None:
+    """Save uint8 [H, W] label indices as a palette PNG: the pixel values are the labels, the colours are for eyes."""
+    image = Image.fromarray(label_map.astype(np.uint8), mode="P")
+    image.putpalette(bytes.fromhex("".join(colour.lstrip("#") for colour in colours)))
+    with atomic(path) as temporary:
+        image.save(temporary)
+
+
+def load_label_map(path: str | Path, num_labels: int) -> np.ndarray:
+    """Load a palette or grey PNG as uint8 [H, W]; OnemaskError when a value is not a label."""
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("P", "L"):
+                raise OnemaskError(f"{path}: mode {image.mode}; a label map is a palette or 8-bit grey PNG of indices")
+            label_map = np.asarray(image)
+    except OSError as error:
+        raise OnemaskError(f"{path}: not a readable label map ({error})") from None
+    if (largest := int(label_map.max(initial=0))) >= num_labels:
+        raise OnemaskError(f"{path}: holds label {largest}, but the class has labels 0 to {num_labels - 1}")
+    return label_map

@@ -1,0 +1,126 @@
+"""Frechet distance against closed forms; the feature network against what its weights are known to recognise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import sqrtm
+
+from onemask.errors import OnemaskError
+from onemask.training import frechet, image_features
+
+
+def random_covariance(rng: np.random.Generator, size: int, rank: int) -> np.ndarray:
+    factor = rng.normal(size=(size, rank))
+    return factor @ factor.T
+
+
+def test_equal_gaussians_have_distance_zero() -> None:
+    rng = np.random.default_rng(0)
+    mean, covariance = rng.normal(size=6), random_covariance(rng, 6, 6)
+    assert frechet.frechet_distance(mean, covariance, mean, covariance) == pytest.approx(0, abs=1e-9)
+
+
+def test_commuting_gaussians_have_the_closed_form() -> None:
+    rng = np.random.default_rng(1)
+    basis, _ = np.linalg.qr(rng.normal(size=(5, 5)))
+    a, b, shift = rng.uniform(0.1, 4, 5), rng.uniform(0.1, 4, 5), rng.normal(size=5)
+    expected = shift @ shift + ((np.sqrt(a) - np.sqrt(b)) ** 2).sum()
+    found = frechet.frechet_distance(shift, basis * a @ basis.T, np.zeros(5), basis * b @ basis.T)
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_general_gaussians_agree_with_the_matrix_square_root() -> None:
+    rng = np.random.default_rng(2)
+    one, two = random_covariance(rng, 7, 9), random_covariance(rng, 7, 9)
+    expected = np.trace(one + two - 2 * np.real(sqrtm(one @ two)))
+    assert frechet.frechet_distance(np.zeros(7), one, np.zeros(7), two) == pytest.approx(expected, rel=1e-6)
+
+
+def test_singular_covariances_give_a_finite_symmetric_distance() -> None:
+    rng = np.random.default_rng(3)
+    one, two = random_covariance(rng, 30, 4), random_covariance(rng, 30, 5)
+    there = frechet.frechet_distance(np.zeros(30), one, np.zeros(30), two)
+    back = frechet.frechet_distance(np.zeros(30), two, np.zeros(30), one)
+    assert there > 0 and there == pytest.approx(back, rel=1e-6)
+
+
+def test_streamed_statistics_equal_numpys_even_far_from_zero() -> None:
+    samples = np.random.default_rng(4).normal(size=(50, 8)) + 1e6
+    statistics = frechet.FeatureStatistics(8)
+    for part in np.split(samples, [1, 7, 30]):
+        statistics.add(torch.from_numpy(part))
+    np.testing.assert_allclose(statistics.mean(), samples.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(statistics.covariance(), np.cov(samples.T), atol=1e-8)
+
+
+def test_statistics_survive_saving(tmp_path) -> None:
+    rng = np.random.default_rng(5)
+    statistics = frechet.FeatureStatistics(4).add(rng.normal(size=(9, 4)))
+    statistics.save(tmp_path / "real.npz")
+    loaded = frechet.FeatureStatistics.load(tmp_path / "real.npz")
+    more = rng.normal(size=(3, 4))
+    np.testing.assert_array_equal(loaded.add(more).covariance(), statistics.add(more).covariance())
+
+
+def test_unusable_statistics_are_one_clear_line(tmp_path) -> None:
+    (tmp_path / "real.npz").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(OnemaskError, match=r"real\.npz: not readable"):
+        frechet.FeatureStatistics.load(tmp_path / "real.npz")
+    with pytest.raises(OnemaskError, match="at least 2 images, found 1"):
+        frechet.FeatureStatistics(3).add(np.zeros((1, 3))).covariance()
+
+
+def test_image_statistics_stream_every_image_once() -> None:
+    class MeanColour(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.mean(dim=(2, 3)) * self.scale
+
+    images = torch.randint(0, 256, (11, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    batches = frechet.sample_batches(lambda seeds: images[seeds], range(11), 4)
+    statistics = frechet.image_statistics(batches, MeanColour(), size=32, num_features=3)
+    expected = (images.double() / 127.5 - 1).mean(dim=(0, 2, 3))
+    assert statistics.count == 11
+    np.testing.assert_allclose(statistics.mean(), expected, atol=1e-3)
+
+
+def test_resize_treats_bytes_and_their_floats_alike() -> None:
+    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    resized = image_features.resize_for_features(images, 24)
+    torch.testing.assert_close(image_features.resize_for_features(images / 127.5 - 1, 24), resized)
+    assert resized.shape == (2, 3, 24, 24) and resized.abs().max() <= 1.001
+
+
+def test_same_padding_is_tensorflows() -> None:
+    conv = image_features.SameConv2d(1, 1, 3, stride=2, bias=False)
+    torch.nn.init.ones_(conv.weight)
+    out = conv(torch.ones(1, 1, 4, 4))
+    assert out.tolist() == [[[[9.0, 6.0], [6.0, 4.0]]]]
+
+
+def test_damaged_weights_are_refused(tmp_path) -> None:
+    (tmp_path / "weights.pth").write_bytes(b"not weights")
+    with pytest.raises(OnemaskError, match="sha256"):
+        image_features.load_feature_network(tmp_path / "weights.pth")
+
+
+def test_missing_package_names_the_remedy(monkeypatch) -> None:
+    monkeypatch.setattr(image_features, "WEIGHTS_PACKAGE", "no_such_package_of_weights")
+    with pytest.raises(OnemaskError, match=r"\.\[score\]"):
+        image_features.installed_weights()
+
+
+def test_public_weights_recognise_a_daisy_like_flower() -> None:
+    pytest.importorskip(image_features.WEIGHTS_PACKAGE)
+    from sklearn.datasets import load_sample_image
+
+    flower = torch.from_numpy(load_sample_image("flower.jpg").copy()).permute(2, 0, 1)[None, :, :, 106:533]
+    network = image_features.load_feature_network()
+    images = image_features.resize_for_features(flower, 224)
+    assert network.logits(images).argmax().item() == 985  # ImageNet's "daisy": the nearest class to this dahlia
+    assert network(images).shape == (1, network.num_features)

@@ -108,7 +108,7 @@ def _make_face(seeds: Tensor, size: int) -> Face:
     light = draw_light(draws)
     scale = draws.uniform("scale", 0.57, 0.66)
     x, y = draws.uniform("x", -0.045, 0.045), draws.uniform("y", -0.135, -0.045)
-    roll, yaw = draws.normal("roll", 0, 0.08), draws.uniform("yaw", -0.32, 0.32)
+    roll, yaw = draws.normal("roll", 0, 0.07), draws.uniform("yaw", -0.3, 0.3)
     head, trunk = canvas.frame.at(x, y, roll, scale), canvas.frame.at(x, y, 0.25 * roll, scale)
     width = draws.uniform("width", 0.68, 0.84)
     dyed = hsv(draws.uniform("hair/hue"), 0.6, 0.75)
@@ -140,7 +140,7 @@ def _paint_background(face: Face) -> None:
 
 def _paint_body(face: Face) -> None:
     draws, canvas, trunk = face.draws, face.canvas, face.trunk
-    dressed = draws.flag("cloth", 0.88)
+    dressed = draws.flag("cloth", 0.8)
     shoulders = draws.uniform("shoulders", 1.25, 1.65)
     top = draws.uniform("shoulders/top", 1.16, 1.3)
     saturation, value = draws.uniform("cloth/sat", 0.1, 0.8), draws.uniform("cloth/value", 0.3, 0.95)

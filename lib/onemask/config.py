@@ -1,0 +1,364 @@
+"""The study configuration, typed: one model per section, unknown keys forbidden, every error one line.
+
+A study is config/studies/<study>.yaml laid over its `base` study's file (if it names one), with config/config.yaml and
+the command line on top. Layers merge as JSON merge patches (RFC 7396): mappings merge, null removes a key, anything
+else replaces. A class may carry any section of `PER_CLASS` to change it for itself alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from onemask.errors import OnemaskError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parent
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, and a key that the model does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="hex SHA-256; `sha256sum FILE` prints it")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Source(Section):
+    """Where a file comes from: `zoo` (this repository), `url` (the web) or `train` (a rule here makes it)."""
+
+    source: Literal["zoo", "url", "train"]
+    file: str | None = None
+    url: str | None = None
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Source:
+        where = {"zoo": "file", "url": "url"}.get(self.source)
+        if where and not (getattr(self, where) and self.sha256):
+            raise ValueError(f"source: {self.source} needs `{where}` and `sha256`")
+        return self
+
+
+class GeneratorTrainingSettings(Section):
+    """StyleGAN2-ADA training. `version` stands in for a code digest: raise it to train again after a code change."""
+
+    version: Positive = 1
+    renders: Positive = 40_000
+    images: Positive = 200_000
+    z_dim: Positive = 64
+    w_dim: Positive = 64
+    mapping_layers: Positive = 2
+    channel_base: Positive = 1024
+    channel_max: Positive = 64
+    batch: Positive = 32
+    learning_rate: PositiveFloat = 0.002
+    r1_gamma: float = Field(1.0, ge=0)
+    r1_interval: Positive = 16
+    ema_images: Positive = 10_000
+    style_mixing: Share = 0.9
+    ada_target: float | None = Field(0.6, gt=0, lt=1)
+    snapshot_images: Positive = 20_000
+
+
+class AnnotatorSettings(Section):
+    """The U-Net that stands in for the human annotator; `version` as for generators."""
+
+    version: Positive = 1
+    steps: Positive = 4000
+    batch: Positive = 32
+    width: Positive = 16
+    learning_rate: PositiveFloat = 0.002
+    held_out: Positive = 1000
+
+
+class AnnotatedSetSettings(Section):
+    """Sizes of the annotated set's splits; seeds alone decide membership (decision 6)."""
+
+    version: Positive = 1
+    exemplars: Positive = 20
+    test: Positive = 100
+    tuning: Positive = 50
+    supervised: Positive = 200
+    rare_positives: Positive = 20
+
+
+class PerturbationSettings(Section):
+    """Augmentation in W+ (decisions 9-12)."""
+
+    method: Literal["interpolation", "noise"] = "interpolation"
+    strength: float = Field(0.9, ge=0, le=1)
+    sigma: float | None = Field(None, gt=0, description="noise only; null: displaces w as far as interpolation does")
+    block: Literal["all"] | Natural = Field("all", description="`all`: a random block at every draw")
+
+
+class SwAVSettings(Section):
+    """HFC + SwAV (decisions 13-25)."""
+
+    dim: Positive = 128
+    prototypes: Positive = 500
+    temperature: PositiveFloat = 0.1
+    epsilon: PositiveFloat = 0.05
+    sinkhorn_iterations: Positive = 10
+    steps: Positive = 150
+    images_per_step: Positive = 4
+    pixels: Positive = 4096
+    sampling: Literal["random_pixels", "patches"] = "random_pixels"
+    patch_size: Positive = 64
+    marginals: Literal["uniform", "pixel_distribution"] = "uniform"
+    perturbation: PerturbationSettings = PerturbationSettings()
+    local_loss: bool = True
+    lr: PositiveFloat = 1.0
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-6, ge=0)
+    lars_trust: PositiveFloat = 0.01
+    activation: Literal["leaky_relu", "linear"] = "leaky_relu"
+
+
+class KMeansSettings(Section):
+    """HFC + KMeans: mini-batch k-means on hidden features of sampled pixels."""
+
+    clusters: Positive = 100
+    images: Positive = 64
+    pixels: Positive = 1024
+    batch: Positive = 4096
+    iterations: Positive = 100
+
+
+class HeadSettings(Section):
+    """The one-shot segmenters' optimisation, the same for every method (decisions 26-28)."""
+
+    hidden: Positive = 32
+    epochs: Positive = 200
+    learning_rate: PositiveFloat = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+
+
+class MethodSettings(Section):
+    """A row of the table: a module of onemask.segmenters, and what it is built from."""
+
+    module: str
+    title: str
+    published: str | None = Field(None, description="row of the paper's Table 2, as `Method/segmenter`")
+    head: str | None = None
+    clustering: Literal["swav", "kmeans"] | None = None
+    fit_split: Literal["exemplars", "supervised"] = "exemplars"
+    settings: dict[str, Any] = Field({}, description="passed on to the module's build()")
+
+
+class TuningSettings(Section):
+    """Trials on the tuning split: as many for every method, drawn from the method's own grid of values."""
+
+    trials: Positive = 8
+    exemplars: Positive = 4
+    space: dict[str, dict[str, list[Any]]] = {}
+
+
+class TableSettings(Section):
+    """Looks of Table 2: changing them re-runs the table alone."""
+
+    metrics: list[Literal["wiou", "wiou_fg", "miou", "fg_iou"]] = ["wiou", "wiou_fg", "miou", "fg_iou"]
+    decimals: Natural = 1
+    spread: bool = True
+
+
+PER_CLASS: dict[str, type[Section]] = {
+    "generator_training": GeneratorTrainingSettings,
+    "annotator": AnnotatorSettings,
+    "annotated_set": AnnotatedSetSettings,
+    "swav": SwAVSettings,
+    "kmeans": KMeansSettings,
+    "heads": HeadSettings,
+}
+
+
+class ClassSettings(Section):
+    """One class: where its files come from, its methods (null: all), and every per-class section, resolved."""
+
+    generator: Source
+    annotators: dict[Literal["first", "second"], Source]
+    annotated: Source
+    methods: list[str] | None = None
+    generator_training: GeneratorTrainingSettings
+    annotator: AnnotatorSettings
+    annotated_set: AnnotatedSetSettings
+    swav: SwAVSettings
+    kmeans: KMeansSettings
+    heads: HeadSettings
+
+    @model_validator(mode="after")
+    def _both_annotators(self) -> ClassSettings:
+        if len(self.annotators) != 2:
+            raise ValueError("annotators: state `first` and `second`; their agreement measures annotator noise")
+        return self
+
+
+class Study(Section):
+    """A whole study; see the module's docstring for how its layers merge."""
+
+    study: Name
+    version: Positive
+    seed: Natural
+    preset: Literal["paper", "release"] = "paper"
+    truncation: Annotated[float, Field(gt=0, le=1)]
+    resolution: Literal[32, 64, 128, 256, 512, 1024]
+    generator_training: GeneratorTrainingSettings = GeneratorTrainingSettings()
+    annotator: AnnotatorSettings = AnnotatorSettings()
+    annotated_set: AnnotatedSetSettings = AnnotatedSetSettings()
+    swav: SwAVSettings = SwAVSettings()
+    kmeans: KMeansSettings = KMeansSettings()
+    heads: HeadSettings = HeadSettings()
+    methods: dict[Name, MethodSettings]
+    classes: dict[Name, ClassSettings]
+    tuning: TuningSettings = TuningSettings()
+    table: TableSettings = TableSettings()
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        return list(self.classes)
+
+    def methods_of(self, class_name: str) -> list[str]:
+        """Names of the methods that a class runs, in the table's order."""
+        chosen = self.classes[class_name].methods
+        return [name for name in self.methods if chosen is None or name in chosen]
+
+    def job_settings(self, class_name: str, section: str) -> dict[str, Any]:
+        """A class's resolved section as plain values, ready to be a rule's params."""
+        return getattr(self.classes[class_name], section).model_dump(mode="json")
+
+
+def merge(base: Any, patch: Any) -> Any:
+    """JSON merge patch (RFC 7396) of `patch` over `base`; null in a mapping removes the key. Changes no argument."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(base) if isinstance(base, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge(merged.get(key), value)
+    return merged
+
+
+def load_study(config: Mapping[str, Any], root: Path = REPOSITORY) -> Study:
+    """The study that `config` (config.yaml plus the command line) asks for, checked; OnemaskError is one line."""
+    if not isinstance(name := config.get("study"), str):
+        raise OnemaskError(f"config: `study` must name a file of config/studies ({', '.join(_studies(root))})")
+    layers = [*_study_layers(name, root), {key: value for key, value in config.items() if key != "base"}]
+    study: dict[str, Any] = {}
+    for layer in layers:
+        study = merge(study, layer)
+    study = _resolve_classes(merge(_preset(study.get("preset", "paper"), root), study))
+    try:
+        checked = Study.model_validate(study)
+    except ValidationError as error:
+        raise OnemaskError(f"config of study {name}: {_one_line(error)}") from None
+    _check_names(checked, root)
+    return checked
+
+
+def _studies(root: Path) -> list[str]:
+    return sorted(path.stem for path in (root / "config/studies").glob("*.yaml"))
+
+
+def _study_layers(name: str, root: Path) -> list[dict[str, Any]]:
+    """The study's file behind those of its bases, oldest first."""
+    layers: list[dict[str, Any]] = []
+    while name is not None:
+        if len(layers) > 8 or name not in _studies(root):
+            raise OnemaskError(f"config: no study {name!r} in config/studies; there are {', '.join(_studies(root))}")
+        layers.insert(0, _read_yaml(root / f"config/studies/{name}.yaml"))
+        name = layers[0].pop("base", None)
+    return layers
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise OnemaskError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise OnemaskError(f"{path}: must be a mapping of keys to values")
+    return content
+
+
+def _preset(name: Any, root: Path) -> dict[str, Any]:
+    presets = _read_yaml(root / "config/presets.yaml")
+    if name not in presets:
+        raise OnemaskError(f"config: preset {name!r} is not one of {', '.join(presets)}")
+    return presets[name]
+
+
+def _resolve_classes(study: dict[str, Any]) -> dict[str, Any]:
+    """Each class gets the study's sections with its own changes laid over them."""
+    classes = study.get("classes")
+    if not isinstance(classes, dict) or not all(isinstance(entry, dict) for entry in classes.values()):
+        return study
+    shared = {section: study.get(section, {}) for section in PER_CLASS}
+    resolved = {
+        name: entry | {section: merge(shared[section], entry.get(section, {})) for section in PER_CLASS}
+        for name, entry in classes.items()
+    }
+    return study | {"classes": resolved}
+
+
+def _check_names(study: Study, root: Path) -> None:
+    """Classes, modules and methods that the configuration names must exist; OnemaskError says which are there."""
+    _check_known("classes", study.classes, sorted(p.stem for p in (root / "config/labels").glob("*.yaml")), "class")
+    modules = sorted(path.stem for path in (PACKAGE / "segmenters").glob("*.py"))
+    for name, method in study.methods.items():
+        _check_known(f"methods.{name}.module", [method.module], modules, "module of onemask.segmenters")
+    for name, entry in study.classes.items():
+        _check_known(f"classes.{name}.methods", entry.methods or [], study.methods, "method")
+    _check_known("tuning.space", study.tuning.space, study.methods, "method")
+
+
+def _check_known(where: str, names: Any, known: Any, kind: str) -> None:
+    for name in names:
+        if name not in known:
+            raise OnemaskError(f"config: {where}: {name!r} is no {kind}; there are {', '.join(known)}")
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first problem of a validation, by its dotted key, and how many more there are."""
+    problems = error.errors(include_url=False)
+    first, more = problems[0], len(problems) - 1
+    where, key = ".".join(map(str, first["loc"])), str(first["loc"][-1]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        known = list(_keys_at(Study, first["loc"][:-1]))
+        guess = get_close_matches(key, known, 1)
+        hint = f"did you mean {guess[0]!r}?" if guess else f"known keys: {', '.join(known)}"
+        message = f"unknown key; {hint}"
+    else:
+        message = f"{first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"[:300]
+    return f"{where}: {message}" + (f" (and {more} more)" if more else "")
+
+
+def _keys_at(model: Any, path: tuple[Any, ...]) -> Iterator[str]:
+    """Field names of the model found by following `path` from `model` through fields and mapping values."""
+    for part in path:
+        fields = getattr(model, "model_fields", None)
+        model = fields[part].annotation if fields and part in fields else _value_type(model)
+    yield from getattr(model, "model_fields", {})
+
+
+def _value_type(annotation: Any) -> Any:
+    arguments = get_args(annotation)
+    return arguments[-1] if arguments else None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of a resolved study: workflow/schemas/study.schema.json, for editors; a test keeps it equal."""
+    return Study.model_json_schema()

@@ -1,0 +1,1 @@
+"""Data sets on disk: annotated sets of generated samples, and real data sets."""

@@ -1,0 +1,160 @@
+"""The annotated set of a class: W+ latents with label maps, split by seed alone (decisions 5-7).
+
+Stored as one compressed npz without pickles. Keys: `ws`, `label_maps`, `second_label_maps` (label maps of the test split
+by the second annotator, optional), `rare/<label>` (binary masks), `split/<name>` (indices into the first axis), and
+`metadata`, a JSON string: provenance and the annotators' held-out quality.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from onemask.errors import OnemaskError
+from onemask.files import atomic
+from onemask.labels import LabelSet
+
+REMEDY = "fetch or make the annotated set again"
+
+
+class LatentShape(Protocol):
+    """What an annotated set must agree with: the generator's resolution and latents."""
+
+    resolution: int
+    w_dim: int
+    num_ws: int
+
+
+@dataclass(frozen=True)
+class AnnotatedSet:
+    """ws float32 [n, w_dim] or [n, num_ws, w_dim]; label_maps uint8 [n, H, W]; rare: bool [n, H, W] by label.
+
+    `splits` holds int64 indices: exemplars, test, tuning, supervised, rare_exemplars/<label>, rare_test/<label>.
+    """
+
+    ws: np.ndarray
+    label_maps: np.ndarray
+    rare: dict[str, np.ndarray]
+    splits: dict[str, np.ndarray]
+    second_label_maps: np.ndarray | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def indices(self, name: str) -> np.ndarray:
+        """Indices of a split; OnemaskError names the splits that there are."""
+        if name not in self.splits:
+            raise OnemaskError(f"annotated set: no split {name!r}; it has {', '.join(sorted(self.splits))}")
+        return self.splits[name]
+
+    def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """ws and label maps of a split."""
+        indices = self.indices(name)
+        return self.ws[indices], self.label_maps[indices]
+
+    def rare_split(self, name: str, label: str) -> tuple[np.ndarray, np.ndarray]:
+        """ws and binary masks of `rare_exemplars` or `rare_test` of a rare label."""
+        indices = self.indices(f"{name}/{label}")
+        return self.ws[indices], self.rare[label][indices]
+
+
+def write_annotated(path: str | Path, annotated: AnnotatedSet) -> None:
+    """Write the npz atomically. Masks are stored as bits; equal sets give equal bytes."""
+    arrays: dict[str, np.ndarray] = {
+        "ws": annotated.ws.astype(np.float32),
+        "label_maps": annotated.label_maps.astype(np.uint8),
+        "metadata": np.array(json.dumps(annotated.metadata, sort_keys=True)),
+    }
+    arrays |= {f"rare/{name}": np.packbits(mask, axis=-1) for name, mask in annotated.rare.items()}
+    arrays |= {f"split/{name}": indices.astype(np.int64) for name, indices in annotated.splits.items()}
+    if annotated.second_label_maps is not None:
+        arrays["second_label_maps"] = annotated.second_label_maps.astype(np.uint8)
+    with atomic(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | None = None) -> AnnotatedSet:
+    """Read and check an annotated set.
+
+    OnemaskError names the file when it is missing or damaged, when sizes disagree with each other or with `generator`,
+    when a label map holds a value without a label, or when a split points outside.
+    """
+    arrays = _read_arrays(path)
+    width = arrays["label_maps"].shape[-1]
+    annotated = AnnotatedSet(
+        arrays["ws"],
+        arrays["label_maps"],
+        {
+            name: np.unpackbits(bits, axis=-1, count=width).astype(bool)
+            for name, bits in _group(arrays, "rare/").items()
+        },
+        _group(arrays, "split/"),
+        arrays.get("second_label_maps"),
+        json.loads(str(arrays["metadata"])) if "metadata" in arrays else {},
+    )
+    _check(path, annotated, labels)
+    if generator is not None:
+        _check_generator(path, annotated, generator)
+    return annotated
+
+
+def _read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    if not Path(path).is_file():
+        raise OnemaskError(f"{path}: no such file; restore it with `git checkout` or make it with Snakemake")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise OnemaskError(f"{path}: not a readable annotated set ({error}); {REMEDY}") from None
+    if missing := [name for name in ("ws", "label_maps") if name not in arrays]:
+        raise OnemaskError(f"{path}: holds no {' and no '.join(missing)}; {REMEDY}")
+    return arrays
+
+
+def _group(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+
+
+def _check(path: str | Path, annotated: AnnotatedSet, labels: LabelSet) -> None:
+    ws, label_maps = annotated.ws, annotated.label_maps
+    if ws.dtype != np.float32 or ws.ndim not in (2, 3):
+        raise OnemaskError(f"{path}: ws are {ws.dtype} {list(ws.shape)}, expected float32 [n, w_dim] or [n, L, w_dim]")
+    if label_maps.dtype != np.uint8 or label_maps.ndim != 3 or len(label_maps) != len(ws):
+        raise OnemaskError(
+            f"{path}: label maps are {label_maps.dtype} {list(label_maps.shape)}, expected uint8 [{len(ws)}, H, W]"
+        )
+    for name, mask in annotated.rare.items():
+        if name not in labels.rare:
+            raise OnemaskError(f"{path}: mask of {name!r}, which is no rare label of the class; {REMEDY}")
+        if mask.shape != label_maps.shape:
+            raise OnemaskError(f"{path}: masks of {name} are {list(mask.shape)}, expected {list(label_maps.shape)}")
+    for name, indices in annotated.splits.items():
+        if len(indices) and not 0 <= indices.min() <= indices.max() < len(ws):
+            raise OnemaskError(f"{path}: split {name} points outside the {len(ws)} samples; {REMEDY}")
+    _check_values(path, annotated, len(labels))
+
+
+def _check_values(path: str | Path, annotated: AnnotatedSet, num_labels: int) -> None:
+    for label_maps in (annotated.label_maps, annotated.second_label_maps):
+        if label_maps is not None and (largest := int(label_maps.max(initial=0))) >= num_labels:
+            raise OnemaskError(
+                f"{path}: a label map holds {largest}, but the class has labels 0 to {num_labels - 1}; "
+                "correct config/labels or the annotation"
+            )
+
+
+def _check_generator(path: str | Path, annotated: AnnotatedSet, generator: LatentShape) -> None:
+    latent, expected = annotated.ws.shape[1:], (generator.num_ws, generator.w_dim)
+    if latent not in (expected, expected[1:]):
+        raise OnemaskError(
+            f"{path}: latents are {list(latent)}, the generator takes {list(expected)} or {list(expected[1:])}; "
+            "it was annotated on another generator"
+        )
+    if (size := annotated.label_maps.shape[1:]) != (generator.resolution,) * 2:
+        raise OnemaskError(
+            f"{path}: label maps are {list(size)}, the generator makes {generator.resolution} px images; "
+            "it was annotated on another generator"
+        )

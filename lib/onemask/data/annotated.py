@@ -1,8 +1,8 @@
 """The annotated set of a class: W+ latents with label maps, split by seed alone (decisions 5-7).
 
-Stored as one compressed npz without pickles. Keys: `ws`, `label_maps`, `second_label_maps` (label maps of the test split
-by the second annotator, optional), `rare/<label>` (binary masks), `split/<name>` (indices into the first axis), and
-`metadata`, a JSON string: provenance and the annotators' held-out quality.
+Stored as one compressed npz without pickles. Keys: `ws`, `label_maps`, `second_label_maps` (optional: the test split
+labelled by the second annotator), `rare/<label>` (binary masks, packed bits), `split/<name>` (indices into the first
+axis), and `metadata`, a JSON string: provenance and the annotators' held-out quality.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LatentShape(Protocol):
     num_ws: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class AnnotatedSet:
     """ws float32 [n, w_dim] or [n, num_ws, w_dim]; label_maps uint8 [n, H, W]; rare: bool [n, H, W] by label.
 
@@ -62,9 +62,12 @@ class AnnotatedSet:
 
 
 def write_annotated(path: str | Path, annotated: AnnotatedSet) -> None:
-    """Write the npz atomically. Masks are stored as bits; equal sets give equal bytes."""
+    """Write the npz atomically; equal sets give equal bytes.
+
+    Masks are stored as bits, latents in half precision where that is exact.
+    """
     arrays: dict[str, np.ndarray] = {
-        "ws": annotated.ws.astype(np.float32),
+        "ws": _halved(annotated.ws.astype(np.float32)),
         "label_maps": annotated.label_maps.astype(np.uint8),
         "metadata": np.array(json.dumps(annotated.metadata, sort_keys=True)),
     }
@@ -74,6 +77,11 @@ def write_annotated(path: str | Path, annotated: AnnotatedSet) -> None:
         arrays["second_label_maps"] = annotated.second_label_maps.astype(np.uint8)
     with atomic(path) as temporary:
         np.savez_compressed(temporary, **arrays)
+
+
+def _halved(ws: np.ndarray) -> np.ndarray:
+    half = ws.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), ws) else ws
 
 
 def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | None = None) -> AnnotatedSet:

@@ -1,7 +1,7 @@
 """The cat world: cartoon cats that sit, stand, walk or lie, seen from the side or three quarters from the front.
 
 Labels as in Table A1: background, head, eye, nose, ear, neck (a collar belongs to it), torso, tail, f_leg, b_leg; no
-rare labels. The cat's frame has its origin on the floor below the body, looks towards -x, and has a unit near half an image.
+rare labels. The cat's frame has its origin on the floor below the body and looks towards -x.
 """
 
 from __future__ import annotations

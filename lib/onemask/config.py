@@ -33,6 +33,9 @@ Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="hex SHA-256; `sha256sum FILE` prints it")]
+Augmentation = Literal[
+    "flip", "rotate90", "translate", "scale", "rotate", "stretch", "brightness", "contrast", "luma", "hue", "saturation"
+]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -53,46 +56,81 @@ class Source(Section):
 
 
 class GeneratorTrainingSettings(Section):
-    """StyleGAN2-ADA training. `version` stands in for a code digest: raise it to train again after a code change."""
+    """StyleGAN2-ADA training (onemask.training.settings). `version` stands in for a code digest: raise it to train again."""
 
     version: Positive = 1
-    renders: Positive = 40_000
-    images: Positive = 200_000
+    renders: Positive = 50_000
     z_dim: Positive = 64
     w_dim: Positive = 64
-    mapping_layers: Positive = 2
     channel_base: Positive = 1024
     channel_max: Positive = 64
-    batch: Positive = 32
-    learning_rate: PositiveFloat = 0.002
-    r1_gamma: float = Field(1.0, ge=0)
+    mapping_layers: Positive = 8
+    unshuffle: Positive = 2
+    kimg: PositiveFloat = 200.0
+    batch: Positive = 16
+    learning_rate: PositiveFloat = 0.0025
+    beta2: Share = 0.99
+    r1_gamma: float = Field(0.1, ge=0)
     r1_interval: Positive = 16
-    ema_images: Positive = 10_000
+    ema_kimg: PositiveFloat = 10.0
+    ema_rampup: PositiveFloat = 0.05
     style_mixing: Share = 0.9
-    ada_target: float | None = Field(0.6, gt=0, lt=1)
-    snapshot_images: Positive = 20_000
+    mirror: bool = True
+    ada_target: Share = Field(0.6, description="0 switches ADA off")
+    ada_interval: Positive = 4
+    ada_kimg: PositiveFloat = 500.0
+    augmentations: tuple[Augmentation, ...] = get_args(Augmentation)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    snapshot_kimg: PositiveFloat = 10.0
+
+
+class DegradeSettings(Section):
+    """Largest strengths of the GAN-like degradations that an annotator learns from (onemask.demo.degrade)."""
+
+    clean: Share = 0.15
+    probability: Share = 0.5
+    warp: float = Field(0.025, ge=0)
+    colour: float = Field(0.25, ge=0)
+    noise: float = Field(0.25, ge=0)
+    blur: float = Field(1.2, ge=0)
+    ringing: float = Field(1.5, ge=0)
+    resample: Share = 1.0
+    blocks: float = Field(0.08, ge=0)
 
 
 class AnnotatorSettings(Section):
-    """The U-Net that stands in for the human annotator; `version` as for generators."""
+    """The U-Net that stands in for the human annotator (onemask.demo.annotator); `version` as for generators."""
 
     version: Positive = 1
-    steps: Positive = 4000
+    renders: Positive = 16_000
+    steps: Positive = 3500
     batch: Positive = 32
-    width: Positive = 16
-    learning_rate: PositiveFloat = 0.002
+    learning_rate: PositiveFloat = 3e-3
+    weight_decay: float = Field(1e-2, ge=0)
+    label_smoothing: Share = 0.02
+    class_weight_power: float = Field(0.25, ge=0)
+    rare_weight: float = Field(1.0, ge=0)
+    widths: tuple[Positive, ...] = (24, 32, 64, 80, 80)
+    rare_min_pixels: Positive = 6
     held_out: Positive = 1000
+    degrade: DegradeSettings = DegradeSettings()
 
 
 class AnnotatedSetSettings(Section):
-    """Sizes of the annotated set's splits; seeds alone decide membership (decision 6)."""
+    """Sizes of the annotated set's splits (onemask.demo.annotating); seeds alone decide membership (decision 6)."""
 
     version: Positive = 1
     exemplars: Positive = 20
-    test: Positive = 100
-    tuning: Positive = 50
+    tuning: Positive = 60
     supervised: Positive = 200
-    rare_positives: Positive = 20
+    test: Positive = 120
+    rare_exemplars: Natural = 20
+    rare_test_positives: Natural = 20
+    rare_search_cap: Positive = 4000
+    rare_test_cap: Positive = 600
+    rate_images: Positive = 1000
+    allow_fewer: bool = False
+    batch: Positive = 50
 
 
 class PerturbationSettings(Section):

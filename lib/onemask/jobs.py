@@ -1,0 +1,72 @@
+"""What every script of the workflow does around its work: log, threads, determinism, one-line errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from onemask.errors import one_line_errors
+
+
+class Tee:
+    """A text stream that writes to several; a progress bar's carriage returns become line ends in the log."""
+
+    def __init__(self, terminal: TextIO, log: TextIO) -> None:
+        self.terminal, self.log = terminal, log
+
+    def write(self, text: str) -> int:
+        """Write to both streams."""
+        self.log.write(text.replace("\r", "\n"))
+        return self.terminal.write(text)
+
+    def flush(self) -> None:
+        """Flush both streams."""
+        self.terminal.flush()
+        self.log.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.terminal, name)
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[None]:
+    """Run a script's body: stderr goes to the terminal and to the rule's log, an OnemaskError becomes one line of both.
+
+    Scripts import what they need before; torch is set up only where it was imported.
+    """
+    with open(snakemake.log[0], "w", encoding="utf-8") as log:
+        terminal, sys.stderr = sys.stderr, Tee(sys.stderr, log)
+        try:
+            if "torch" in sys.modules:
+                _set_up_torch(snakemake.threads)
+            with one_line_errors():
+                yield
+        except Exception:
+            traceback.print_exc(file=log)
+            raise
+        finally:
+            sys.stderr = terminal
+
+
+def _set_up_torch(threads: int) -> None:
+    """As many threads as the rule declares, and algorithms that give the same bits on every run."""
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+
+
+def device(snakemake: Any) -> str:
+    """`cuda` for a rule that was given a gpu (profiles/gpu), else `cpu`."""
+    return "cuda" if snakemake.resources.get("gpu", 0) else "cpu"
+
+
+def repository(snakemake: Any) -> Path:
+    """Root of the repository, whatever `--directory` the workflow runs in: the scripts lie in its folder scripts/."""
+    return Path(snakemake.scriptdir).parent

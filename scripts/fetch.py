@@ -1,0 +1,36 @@
+"""A generator, annotator or annotated set from where its class's configuration says, checked, under resources/."""
+
+import shutil
+import urllib.request
+from contextlib import closing
+
+from onemask.errors import OnemaskError
+from onemask.files import atomic, verify_sha256
+from onemask.jobs import job, repository
+
+
+def open_url(url):
+    try:
+        return closing(urllib.request.urlopen(url, timeout=60))
+    except (OSError, ValueError) as error:
+        raise OnemaskError(f"{url}: cannot be fetched ({error}); check the network, or put the file in zoo/") from None
+
+
+def open_source(source):
+    """The source as an open binary stream; a zoo file is checked before it is copied, so that the message names it."""
+    if source["source"] == "url":
+        return open_url(source["url"])
+    if source["source"] == "zoo":
+        path = repository(snakemake) / source["file"]
+        verify_sha256(path, source["sha256"])
+        return open(path, "rb")
+    return open(snakemake.input.trained, "rb")
+
+
+with job(snakemake):
+    source = snakemake.params.source
+    with open_source(source) as stream, atomic(snakemake.output[0]) as temporary:
+        with open(temporary, "wb") as copy:
+            shutil.copyfileobj(stream, copy)
+        if source["source"] == "url":
+            verify_sha256(temporary, source["sha256"])

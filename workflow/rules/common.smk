@@ -1,0 +1,62 @@
+# The study, names of files, and what every rule needs: paths, sub-configurations, seeds, code digests.
+import os
+from pathlib import Path
+
+from onemask.codedigest import code_digest
+from onemask.config import load_study
+from onemask.errors import one_line_errors
+from onemask.seeds import derive_seed
+
+REPOSITORY = Path(workflow.basedir)
+
+# Checked by the typed models of onemask.config rather than by snakemake.utils.validate, whose messages take many lines
+# and know no near misses; workflow/schemas/study.schema.json is exported from them.
+with one_line_errors():
+    STUDY = load_study(config, REPOSITORY)
+
+RESULTS = f"results/{STUDY.study}"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+GENERATOR = f"resources/generators/{STUDY.study}/{{cls}}.safetensors"
+ANNOTATOR = f"resources/annotators/{STUDY.study}/{{cls}}.{{which}}.safetensors"
+ANNOTATED = f"resources/annotated/{STUDY.study}/{{cls}}.npz"
+PUBLISHED = ["table2.tex", "table2.csv", "metrics.json"]
+
+
+wildcard_constraints:
+    cls="[a-z][a-z0-9_]*",
+    method="[a-z][a-z0-9_]*",
+    which="first|second",
+
+
+def repository(path):
+    """A file of the repository, relative to the working directory: the same name wherever the repository lies."""
+    return os.path.relpath(REPOSITORY / path)
+
+
+def labels(wildcards):
+    return repository(f"config/labels/{wildcards.cls}.yaml")
+
+
+def section(name):
+    """Params function: a class's resolved section of the configuration, and nothing else of it."""
+    return lambda wildcards: STUDY.job_settings(wildcards.cls, name)
+
+
+def seed(*names):
+    """Params function: the job's own seed, e.g. from (study seed, class, method)."""
+    return lambda wildcards: derive_seed(STUDY.seed, *(name.format(**wildcards) for name in names))
+
+
+def code(script, *modules):
+    """Digest of the code behind a script; `modules` are those that it loads by name."""
+    return code_digest(REPOSITORY / "scripts" / script, modules)
+
+
+def per_class(pattern, **wildcards):
+    return expand(pattern, cls=STUDY.class_names, **wildcards)
+
+
+def per_method(pattern):
+    """One file per class and method of the class, in the table's order."""
+    return [pattern.format(cls=cls, method=m) for cls in STUDY.class_names for m in STUDY.methods_of(cls)]

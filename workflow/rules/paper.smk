@@ -1,0 +1,43 @@
+# Tables and figures: drawn from csv files alone, without torch. `publish` copies the configured study's to results/.
+
+
+rule table2:
+    input:
+        rows=per_method(f"{RESULTS}/one_shot/{{cls}}/{{method}}.csv"),
+        annotators=per_class(rules.annotator_report.output[0]),
+        published=repository("config/published.yaml"),
+    output:
+        tex=f"{RESULTS}/table2.tex",
+        csv=f"{RESULTS}/table2.csv",
+        metrics=f"{RESULTS}/metrics.json",
+    log:
+        f"{LOGS}/table2.log",
+    benchmark:
+        f"{BENCHMARKS}/table2.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        study=STUDY.study,
+        classes=STUDY.class_names,
+        methods={name: method.model_dump(include={"title", "published"}) for name, method in STUDY.methods.items()},
+        style=STUDY.table.model_dump(mode="json"),
+        code=code("table2.py"),
+    script:
+        "../../scripts/table2.py"
+
+
+rule publish:
+    input:
+        f"{RESULTS}/{{artefact}}",
+    output:
+        "results/{artefact}",
+    log:
+        f"{LOGS}/publish/{{artefact}}.log",
+    wildcard_constraints:
+        artefact="|".join(map(re.escape, PUBLISHED)),
+    threads: 1
+    resources:
+        mem_mb=100,
+    shell:
+        "cp {input} {output} 2> {log}"

@@ -1,0 +1,117 @@
+"""Hidden features without the giant map (Eq. 8, decision 13).
+
+The paper upsamples every feature map to the image size and concatenates them: at 256 px that is 5376 x 256 x 256
+numbers per image. A linear map commutes with both steps, W concat(U(H_l)) = sum_l U(W_l H_l), so the projection is
+applied to each map at its native size; and where only some pixels are needed, only those are gathered.
+
+`size` is the target height and width (one int for a square); `mode` is "nearest" or "bilinear", the latter from each
+map directly to the target size with align_corners=False. Maps larger than the target are sampled by the same rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Size = int | tuple[int, int]
+MODES = ("nearest", "bilinear")
+
+
+def concatenate_features(features: Sequence[Tensor], size: Size, mode: str = "nearest") -> Tensor:
+    """Eq. 8 as printed: maps [N, C_l, h_l, w_l] -> [N, sum C_l, H, W]. The reference for the two functions below."""
+    _check(features, mode)
+    return torch.cat([_resize(feature, _height_width(size), mode) for feature in features], dim=1)
+
+
+def split_weight(weight: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
+    """Columns of `weight` [D, C] that belong to each map; ValueError unless the channels add up to C."""
+    if weight.ndim != 2 or weight.shape[1] != sum(channels):
+        raise ValueError(f"weight: shape {tuple(weight.shape)}, expected [D, {sum(channels)}] for the maps' channels")
+    return weight.split(list(channels), dim=1)
+
+
+def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mode: str = "nearest") -> Tensor:
+    """Linear projection of the concatenated features: weight [D, C] -> [N, D, H, W] (decision 13).
+
+    Equals einsum("dc,nchw->ndhw", weight, concatenate_features(features, size, mode)) up to rounding.
+    """
+    _check(features, mode)
+    height_width = _height_width(size)
+    native: dict[tuple[int, int], Tensor] = {}
+    for feature, part in zip(features, split_weight(weight, _channels(features)), strict=True):
+        projected = torch.matmul(part, feature.flatten(2)).unflatten(2, feature.shape[2:])
+        # Maps of one size share one upsampling, which is linear too.
+        key = (feature.shape[2], feature.shape[3])
+        native[key] = native[key] + projected if key in native else projected
+    return reduce(torch.add, (_resize(projected, height_width, mode) for projected in native.values()))
+
+
+def gather_pixels(features: Sequence[Tensor], pixels: Tensor, size: Size, mode: str = "nearest") -> Tensor:
+    """Concatenated features of some pixels alone: [N, P, C].
+
+    `pixels` [N, P] int64 are flat row-major indices into H x W, one set per image. Differentiable in the features.
+    """
+    _check(features, mode)
+    height, width = _height_width(size)
+    count = features[0].shape[0]
+    if pixels.ndim != 2 or pixels.shape[0] != count:
+        raise ValueError(f"pixels: shape {tuple(pixels.shape)}, expected [{count}, P]")
+    if pixels.numel() and (int(pixels.min()) < 0 or int(pixels.max()) >= height * width):
+        raise ValueError(f"pixels: an index lies outside the {height} x {width} image")
+    rows, columns = pixels // width, pixels % width
+    return torch.cat([_gather(feature, rows, columns, (height, width), mode) for feature in features], dim=2)
+
+
+def _gather(feature: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+    """One map's features [N, P, C_l] at target rows and columns [N, P]."""
+    table = feature.permute(0, 2, 3, 1).reshape(-1, feature.shape[1])
+    height, width = feature.shape[2:]
+    image = torch.arange(feature.shape[0], device=feature.device)[:, None] * (height * width)
+    total = None
+    for row, row_share in _sources(height, size[0], rows, mode, feature.dtype):
+        for column, column_share in _sources(width, size[1], columns, mode, feature.dtype):
+            picked = table.index_select(0, (image + row * width + column).flatten()).unflatten(0, rows.shape)
+            if row_share is not None:
+                picked = picked * (row_share * column_share)[..., None]
+            total = picked if total is None else total + picked
+    return total
+
+
+def _sources(
+    length: int, target: int, positions: Tensor, mode: str, dtype: torch.dtype
+) -> list[tuple[Tensor, Tensor | None]]:
+    """Source indices along one axis and their shares (None: the whole) for target positions."""
+    if mode == "nearest":
+        # Asking torch which source it takes keeps its own rounding where the ratio is not whole.
+        source = torch.arange(length, dtype=torch.float32, device=positions.device)[None, None]
+        return [(F.interpolate(source, target, mode="nearest")[0, 0].long()[positions], None)]
+    centre = ((torch.arange(target, dtype=dtype, device=positions.device) + 0.5) * (length / target) - 0.5).clamp(min=0)
+    low = centre.floor().long().clamp(max=length - 1)
+    share = (centre - low)[positions]
+    return [(low[positions], 1 - share), ((low + 1).clamp(max=length - 1)[positions], share)]
+
+
+def _resize(feature: Tensor, size: tuple[int, int], mode: str) -> Tensor:
+    if tuple(feature.shape[2:]) == size:
+        return feature
+    return F.interpolate(feature, size, mode=mode, align_corners=False if mode == "bilinear" else None)
+
+
+def _height_width(size: Size) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
+def _channels(features: Sequence[Tensor]) -> list[int]:
+    return [feature.shape[1] for feature in features]
+
+
+def _check(features: Sequence[Tensor], mode: str) -> None:
+    if mode not in MODES:
+        raise ValueError(f"mode: {mode!r} is not one of {', '.join(MODES)}")
+    if not features or any(feature.ndim != 4 or feature.shape[0] != features[0].shape[0] for feature in features):
+        shapes = [tuple(feature.shape) for feature in features]
+        raise ValueError(f"features: expected maps [N, C, h, w] of one batch, found shapes {shapes}")

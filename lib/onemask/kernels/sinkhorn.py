@@ -1,0 +1,118 @@
+"""Cluster assignment by optimal transport (Eq. 4, 5, A5 to A8) in a form that cannot overflow (decision 20).
+
+The iteration is Sinkhorn-Knopp's: from Q = exp(scores / epsilon), scale the columns to the prototypes' marginal, then
+the rows to the pixels' marginal, and so on; it ends on rows. exp(scores / epsilon) itself leaves single precision at
+scores of 0.27 with epsilon .003, and subtracting one maximum underflows whole rows. Here
+
+1. the first iteration is done in the log domain: every exponent is taken relative to its column's, then its row's
+   maximum. After it each row of the matrix E has a 1, and column sums are at least c_k min_i r_i: nothing is lost;
+2. the others scale two vectors, Q = diag(u) E diag(v), two matrix-vector products each;
+3. entries that exp flushed to zero were below exp(-87). While u and v cannot have raised any of them above 1e-7 the
+   result stands; otherwise (checked on every call) the whole computation is repeated in the log domain in float64.
+
+Single precision resolves scores to about 2^-24 of their range, an error of range / (2^24 epsilon) in the exponent;
+where that exceeds 2e-5 (range over epsilon above 335) the matrix is made in float64.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+EXPONENT_ERROR = 2e-5
+LOST_MASS = 1e-7
+
+
+def sinkhorn(
+    scores: Tensor,
+    epsilon: float,
+    iterations: int,
+    pixel_marginal: Tensor | None = None,
+    prototype_marginal: Tensor | None = None,
+) -> Tensor:
+    """Codes Q* [B, K] of the scores z . c [B, K], each row summing to one; no gradient.
+
+    `epsilon` weighs the entropy (20 / K is the paper's rule of thumb, Section 9.2). The marginals [B] and [K] are
+    non-negative and need not be normalised; None is uniform (the equipartition of Eq. A2). ValueError names the
+    argument that is empty, of the wrong shape, not finite or out of range.
+    """
+    _check(scores, epsilon, iterations)
+    count, prototypes = scores.shape
+    with torch.no_grad():
+        r = _marginal("pixel_marginal", pixel_marginal, count, scores.device)
+        c = _marginal("prototype_marginal", prototype_marginal, prototypes, scores.device)
+        codes = _scaling(scores, epsilon, iterations, r, c)
+        if codes is None:
+            codes = _log_domain(scores, epsilon, iterations, r, c)
+        return codes.to(scores.dtype)
+
+
+def _scaling(scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor) -> Tensor | None:
+    """Steps 1 to 3 above; None when underflow may have cost more than LOST_MASS."""
+    dtype = _working_dtype(scores, epsilon)
+    s, r, c = scores.to(dtype), r.to(dtype), c.to(dtype)
+    matrix = _first_iteration(s, epsilon, c)
+    tiny = torch.finfo(dtype).tiny
+    lost = torch.zeros((), dtype=dtype, device=scores.device)
+    v = torch.ones_like(c)
+    rows = matrix.sum(1)
+    for _ in range(iterations - 1):
+        u = r / rows
+        columns = u @ matrix
+        v = c / columns
+        rows = matrix @ v
+        lost = torch.maximum(lost, tiny * len(r) * u.max() / columns.min())
+        lost = torch.maximum(lost, tiny * len(c) * v.max() / rows.min())
+    if not bool(lost < LOST_MASS):  # true for NaN too
+        return None
+    return matrix.mul_(v).div_(rows[:, None])
+
+
+def _first_iteration(scores: Tensor, epsilon: float, c: Tensor) -> Tensor:
+    """E [B, K] = exp((s_ik - g_k - f_i) / epsilon): columns scaled to c, then rows to a maximum of one."""
+    highest = scores.amax(0)
+    sums = torch.sub(scores, highest).div_(epsilon).exp_().sum(0)
+    centred = torch.sub(scores, highest - epsilon * (c / sums).log())
+    return centred.sub_(centred.amax(1, keepdim=True)).div_(epsilon).exp_()
+
+
+def _log_domain(scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor) -> Tensor:
+    """The same iteration on logarithms in float64: slower, and exact whatever the range of the scores."""
+    exponent = scores.double() / epsilon
+    f = torch.zeros_like(exponent[:, 0])
+    for _ in range(iterations):
+        g = c.double().log() - torch.logsumexp(exponent + f[:, None], dim=0)
+        f = r.double().log() - torch.logsumexp(exponent + g, dim=1)
+    return torch.softmax(exponent + g, dim=1)
+
+
+def _working_dtype(scores: Tensor, epsilon: float) -> torch.dtype:
+    low, high = torch.aminmax(scores)
+    error = float(high - low) * 2.0**-24 / epsilon
+    return torch.float64 if error > EXPONENT_ERROR or scores.dtype == torch.float64 else torch.float32
+
+
+def _marginal(name: str, marginal: Tensor | None, length: int, device: torch.device) -> Tensor:
+    """A marginal as float64 probabilities [length]."""
+    if marginal is None:
+        return torch.full((length,), 1 / length, dtype=torch.float64, device=device)
+    marginal = marginal.detach().to(device, torch.float64)
+    if marginal.shape != (length,):
+        raise ValueError(f"{name}: shape {tuple(marginal.shape)}, expected [{length}]")
+    total = float(marginal.sum())
+    if not (math.isfinite(total) and total > 0 and float(marginal.min()) >= 0):
+        raise ValueError(f"{name}: expected non-negative finite numbers with a positive sum")
+    return marginal / total
+
+
+def _check(scores: Tensor, epsilon: float, iterations: int) -> None:
+    if scores.ndim != 2 or scores.numel() == 0:
+        raise ValueError(f"scores: shape {tuple(scores.shape)}, expected [B, K] with at least one pixel and prototype")
+    if not scores.is_floating_point() or not bool(torch.isfinite(scores).all()):
+        raise ValueError("scores: expected finite floating-point numbers")
+    if not (math.isfinite(epsilon) and epsilon > 0):
+        raise ValueError(f"epsilon: {epsilon} is not a positive number")
+    if iterations < 1:
+        raise ValueError(f"iterations: {iterations} is not at least 1")

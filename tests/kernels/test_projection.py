@@ -1,0 +1,82 @@
+"""The projection at native size against the giant map that it avoids."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from onemask.kernels.projection import concatenate_features, gather_pixels, project_features, split_weight
+
+SIZES = [16, 8, (16, 24), (20, 13), (5, 16), (3, 3)]
+MODES = ["nearest", "bilinear"]
+
+
+def pyramid(dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+    rng = torch.Generator().manual_seed(3)
+    shapes = [(5, 4, 4), (6, 8, 8), (7, 8, 8), (3, 16, 16), (2, 5, 9)]
+    return [torch.randn(2, *shape, generator=rng, dtype=dtype) for shape in shapes]
+
+
+def flat_pixels(size: int | tuple[int, int], count: int = 40) -> torch.Tensor:
+    height, width = (size, size) if isinstance(size, int) else size
+    return torch.randint(0, height * width, (2, count), generator=torch.Generator().manual_seed(4))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", SIZES)
+def test_projecting_at_native_size_equals_projecting_the_concatenated_map(size, mode):
+    features = pyramid()
+    weight = torch.randn(11, 23, generator=torch.Generator().manual_seed(5)) / 23**0.5
+    expected = torch.einsum("dc,nchw->ndhw", weight, concatenate_features(features, size, mode))
+    torch.testing.assert_close(project_features(features, weight, size, mode), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", SIZES)
+def test_gathered_pixels_and_their_gradients_equal_indexing_the_concatenated_map(size, mode):
+    pixels = flat_pixels(size)
+    direct = [feature.requires_grad_() for feature in pyramid(torch.float64)]
+    reference = [feature.requires_grad_() for feature in pyramid(torch.float64)]
+    gathered = gather_pixels(direct, pixels, size, mode)
+    concatenated = concatenate_features(reference, size, mode).flatten(2).transpose(1, 2)
+    indexed = torch.gather(concatenated, 1, pixels[..., None].expand(-1, -1, 23))
+    torch.testing.assert_close(gathered, indexed, atol=1e-6, rtol=0)
+    cotangent = torch.randn(gathered.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    gathered.backward(cotangent)
+    indexed.backward(cotangent)
+    for one, other in zip(direct, reference, strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=0)
+
+
+def test_concatenation_upsamples_each_map_in_order():
+    features = [torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[3.0, 4.0, 5.0, 6.0]]]])]
+    expected = torch.tensor([[[[1.0, 1, 2, 2]], [[3.0, 4, 5, 6]]]])
+    torch.testing.assert_close(concatenate_features(features, (1, 4)), expected)
+    halfway = concatenate_features(features[:1], (1, 4), "bilinear").flatten()
+    torch.testing.assert_close(halfway, torch.tensor([1.0, 1.25, 1.75, 2.0]))
+
+
+def test_the_projection_passes_gradients_to_the_weight():
+    features, weight = pyramid(torch.float64), torch.randn(4, 23, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda w: project_features(features, w, 6), weight)
+
+
+def test_split_weight_hands_each_map_its_columns():
+    weight = torch.arange(10.0).reshape(2, 5)
+    parts = split_weight(weight, [2, 3])
+    assert [part.shape[1] for part in parts] == [2, 3]
+    torch.testing.assert_close(torch.cat(parts, 1), weight)
+
+
+def test_bad_arguments_are_named():
+    features = pyramid()
+    with pytest.raises(ValueError, match="weight"):
+        project_features(features, torch.zeros(4, 22), 8)
+    with pytest.raises(ValueError, match="mode"):
+        concatenate_features(features, 8, "cubic")
+    with pytest.raises(ValueError, match="features"):
+        concatenate_features([], 8)
+    with pytest.raises(ValueError, match="pixels"):
+        gather_pixels(features, torch.tensor([[64], [0]]), 8)
+    with pytest.raises(ValueError, match="pixels"):
+        gather_pixels(features, torch.zeros(3, 1, dtype=torch.long), 8)

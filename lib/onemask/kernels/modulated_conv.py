@@ -1,0 +1,65 @@
+"""Modulated convolution of StyleGAN2 (Karras et al. 2020, Section 2.2) in the form that scales activations.
+
+Scaling the weights per sample (w'_ijk = s_i w_ijk, w'' = w' / sqrt(sum_ik w'^2 + eps)) needs one convolution per
+sample, a grouped convolution that CPUs run slowly. Scaling the input by s and the output by the demodulation
+factor is the same linear map with one ordinary convolution for the whole batch.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def resample_kernel(taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)) -> Tensor:
+    """The separable low-pass filter [T, T] with unit sum that StyleGAN2 uses to resample."""
+    line = torch.tensor(taps)
+    return torch.outer(line, line) / line.sum().square()
+
+
+def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
+    """d [N, O] = 1 / sqrt(sum_ikl (s_i w_oikl)^2 + 1e-8) for weight [O, I, k, k] and styles [N, I]."""
+    return (styles.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()
+
+
+def filter_maps(x: Tensor, kernel: Tensor, gain: float = 1.0, stride: int = 1, padding: int = 1) -> Tensor:
+    """Low-pass every channel of x [N, C, H, W] with `kernel` [T, T] (symmetric), then keep every `stride`-th value."""
+    taps = (kernel * gain).to(x.dtype).expand(x.shape[1], 1, *kernel.shape)
+    return F.conv2d(x, taps, padding=padding, stride=stride, groups=x.shape[1])
+
+
+def upsample_maps(x: Tensor, kernel: Tensor) -> Tensor:
+    """Zero-stuff x [N, C, H, W] to [N, C, 2H, 2W] and low-pass: one depthwise transposed convolution."""
+    taps = (kernel * 4.0).to(x.dtype).expand(x.shape[1], 1, *kernel.shape)
+    return F.conv_transpose2d(x, taps, stride=2, padding=kernel.shape[0] // 2 - 1, groups=x.shape[1])
+
+
+def modulated_conv2d(
+    x: Tensor,
+    weight: Tensor,
+    styles: Tensor,
+    demodulate: bool = True,
+    up: int = 1,
+    resample_filter: Tensor | None = None,
+    offset: Tensor | None = None,
+    gain: float = 1.0,
+) -> Tensor:
+    """Modulated convolution: x [N, I, H, W], weight [O, I, k, k], styles [N, I] -> [N, O, up*H, up*W].
+
+    `up=2` runs a stride-2 transposed convolution followed by `resample_filter`, as NVIDIA's weights expect.
+    `offset` (broadcastable to the output: noise and bias) is added after demodulation; `gain` scales the
+    convolution's output only, in the same pass.
+    """
+    x = x * styles.to(x.dtype)[:, :, None, None]
+    kernel = weight.to(x.dtype)
+    if up == 2:
+        if resample_filter is None:
+            raise ValueError("resample_filter: needed when up=2")
+        x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)
+        x = filter_maps(x, resample_filter, gain=4.0)
+    else:
+        x = F.conv2d(x, kernel, padding=weight.shape[-1] // 2)
+    scale = demodulation(weight, styles) * gain if demodulate else weight.new_full((1, 1), gain)
+    scale = scale.to(x.dtype)[:, :, None, None]
+    return x * scale if offset is None else torch.addcmul(offset.to(x.dtype), x, scale)

@@ -1,0 +1,1 @@
+"""StyleGAN2: networks, checkpoints and W+ latents, and the protocol that other generators follow."""

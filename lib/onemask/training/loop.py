@@ -1,0 +1,267 @@
+"""The training loop of StyleGAN2-ADA.
+
+All randomness of a step comes from torch's default generator, seeded from (seed, step, rank) when the step begins:
+resuming needs no generator states, and a resumed run gives the weights of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+from tqdm import tqdm
+
+from onemask.errors import OnemaskError
+from onemask.files import read_safetensors, write_csv, write_safetensors
+from onemask.seeds import derive_seed
+from onemask.stylegan2.discriminator import Discriminator
+from onemask.stylegan2.generator import Generator
+from onemask.training.augment import adapt, augment
+from onemask.training.distributed import average_, average_gradients
+from onemask.training.losses import discriminator_loss, generator_loss, r1_penalty
+from onemask.training.settings import TrainingSettings
+
+METRICS = ["kimg", "loss_g", "loss_d", "r1", "overfitting", "ada_p", "images_per_second"]
+
+
+@dataclass
+class Trainer:
+    """Everything that a checkpoint holds."""
+
+    generator: Generator
+    discriminator: Discriminator
+    average: Generator  # exponential moving average of the generator's weights
+    optimizer_g: Adam
+    optimizer_d: Adam
+    step: int = 0
+    ada_p: float = 0.0
+    overfitting: float = 0.0  # running r_t
+
+
+def new_trainer(settings: TrainingSettings, seed: int, device: torch.device) -> Trainer:
+    """Fresh networks and optimisers; the initial weights depend on `seed` alone."""
+    torch.manual_seed(derive_seed(seed, "weights"))
+    s = settings
+    generator = Generator(s.z_dim, s.w_dim, s.resolution, s.channel_base, s.channel_max, s.mapping_layers)
+    discriminator = Discriminator(s.resolution, s.channel_base, s.channel_max, s.unshuffle)
+    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[s.precision]
+    generator.synthesis.compute_dtype = discriminator.compute_dtype = dtype
+    generator.to(device), discriminator.to(device)
+    average = copy.deepcopy(generator).eval().requires_grad_(False)
+    # Lazy regularisation takes r1_interval + 1 gradients in r1_interval steps: Adam's rates are scaled to match.
+    lazy = s.r1_interval / (s.r1_interval + 1)
+    optimizer_g = Adam(generator.parameters(), lr=s.learning_rate, betas=(0.0, s.beta2), eps=1e-8)
+    optimizer_d = Adam(discriminator.parameters(), lr=s.learning_rate * lazy, betas=(0.0, s.beta2**lazy), eps=1e-8)
+    return Trainer(generator, discriminator, average, optimizer_g, optimizer_d)
+
+
+def _networks(trainer: Trainer) -> dict[str, nn.Module]:
+    return {"generator": trainer.generator, "discriminator": trainer.discriminator, "average": trainer.average}
+
+
+def _optimizers(trainer: Trainer) -> dict[str, tuple[Adam, nn.Module]]:
+    return {
+        "optimizer_g": (trainer.optimizer_g, trainer.generator),
+        "optimizer_d": (trainer.optimizer_d, trainer.discriminator),
+    }
+
+
+def save_state(path: Path, trainer: Trainer) -> None:
+    """Write weights, optimiser moments and counters as one safetensors file."""
+    tensors = {
+        f"{part}.{name}": tensor
+        for part, network in _networks(trainer).items()
+        for name, tensor in network.state_dict().items()
+    }
+    for part, (optimizer, network) in _optimizers(trainer).items():
+        for name, parameter in network.named_parameters():
+            for key, value in optimizer.state.get(parameter, {}).items():
+                tensors[f"{part}.{name}.{key}"] = value
+    counters = {"step": trainer.step, "ada_p": trainer.ada_p, "overfitting": trainer.overfitting}
+    write_safetensors(path, tensors, counters)
+
+
+def load_state(path: Path, trainer: Trainer) -> None:
+    """Restore what `save_state` wrote into a trainer of the same settings."""
+    tensors, counters = read_safetensors(path)
+    for part, network in _networks(trainer).items():
+        prefix = f"{part}."
+        own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+        try:
+            network.load_state_dict(own)
+        except RuntimeError:
+            raise OnemaskError(f"{path}: was written with other settings; remove it to start afresh") from None
+    for part, (optimizer, network) in _optimizers(trainer).items():
+        for name, parameter in network.named_parameters():
+            found = {key: tensors.get(f"{part}.{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
+            if found["step"] is not None:
+                moments = {k: v.to(parameter.device) for k, v in found.items() if k != "step"}
+                optimizer.state[parameter] = {"step": found["step"], **moments}
+    trainer.step, trainer.ada_p, trainer.overfitting = counters["step"], counters["ada_p"], counters["overfitting"]
+
+
+def mixed_ws(generator: Generator, n: int, probability: float, device: torch.device) -> Tensor:
+    """ws of n random latents; with `probability` the layers after a random one come from a second latent."""
+    z = torch.randn(2, n, generator.z_dim, device=device)
+    ws = generator.mapping(z[0])
+    if probability <= 0:
+        return ws
+    cutoff = torch.randint(1, generator.num_ws, (n, 1), device=device)
+    keep = (torch.rand(n, 1, device=device) >= probability) | (torch.arange(generator.num_ws, device=device) < cutoff)
+    return torch.where(keep[:, :, None], ws, generator.mapping(z[1]))
+
+
+def real_batch(images: np.ndarray, n: int, mirror: bool, device: torch.device) -> Tensor:
+    """n random images of a uint8 array [M, 3, H, W] as float in [-1, 1], mirrored at random."""
+    chosen = torch.from_numpy(images[torch.randint(0, len(images), (n,)).numpy()]).to(device)
+    batch = chosen.float() / 127.5 - 1
+    flip = torch.rand(n, 1, 1, 1, device=device) < 0.5
+    return torch.where(flip, batch.flip(3), batch) if mirror else batch
+
+
+def _generator_step(trainer: Trainer, settings: TrainingSettings, n: int, world: int, device: torch.device) -> float:
+    trainer.discriminator.requires_grad_(False)
+    trainer.optimizer_g.zero_grad(set_to_none=True)
+    ws = mixed_ws(trainer.generator, n, settings.style_mixing, device)
+    fake = augment(trainer.generator(ws, random_noise=True), trainer.ada_p, settings.augmentations)
+    loss = generator_loss(trainer.discriminator(fake))
+    loss.backward()
+    average_gradients(trainer.generator, world)
+    trainer.optimizer_g.step()
+    trainer.discriminator.requires_grad_(True)
+    return loss.item()
+
+
+def _discriminator_step(trainer: Trainer, settings: TrainingSettings, real: Tensor, world: int) -> tuple[float, Tensor]:
+    """One step of D on real images and as many fakes; returns the loss and r_t's sample E[sign D(real)]."""
+    trainer.optimizer_d.zero_grad(set_to_none=True)
+    with torch.no_grad():
+        ws = mixed_ws(trainer.generator, len(real), settings.style_mixing, real.device)
+        fake = trainer.generator(ws, random_noise=True)
+        trainer.generator.mapping.w_avg.lerp_(ws[:, 0].mean(dim=0), 0.005)
+    real_logits = trainer.discriminator(augment(real, trainer.ada_p, settings.augmentations))
+    fake_logits = trainer.discriminator(augment(fake, trainer.ada_p, settings.augmentations))
+    loss = discriminator_loss(real_logits, fake_logits)
+    loss.backward()
+    average_gradients(trainer.discriminator, world)
+    trainer.optimizer_d.step()
+    return loss.item(), real_logits.detach().sign().mean()
+
+
+def _r1_step(trainer: Trainer, settings: TrainingSettings, real: Tensor, world: int) -> float:
+    """Lazy R1, in float32: its second derivatives are the least forgiving part."""
+    trainer.optimizer_d.zero_grad(set_to_none=True)
+    shown = augment(real, trainer.ada_p, settings.augmentations)
+    penalty = r1_penalty(lambda images: trainer.discriminator(images, dtype=torch.float32), shown)
+    (penalty * (settings.r1_gamma / 2 * settings.r1_interval)).backward()
+    average_gradients(trainer.discriminator, world)
+    trainer.optimizer_d.step()
+    return penalty.item()
+
+
+@torch.no_grad()
+def _update_average(trainer: Trainer, settings: TrainingSettings) -> None:
+    """Average the weights with a half-life of ema_kimg, less at the start (ema_rampup of what was seen)."""
+    seen = (trainer.step + 1) * settings.batch
+    half_life = min(settings.ema_kimg * 1000, seen * settings.ema_rampup)
+    decay = 0.5 ** (settings.batch / max(half_life, 1e-8))
+    for slow, fast in zip(trainer.average.parameters(), trainer.generator.parameters(), strict=True):
+        slow.lerp_(fast, 1 - decay)
+    trainer.average.mapping.w_avg.copy_(trainer.generator.mapping.w_avg)
+
+
+def train_step(
+    trainer: Trainer,
+    settings: TrainingSettings,
+    images: np.ndarray,
+    seed: int,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """One step of G and D on `batch` images, lazy R1 and the update of ADA's p; returns the losses."""
+    device = trainer.generator.mapping.w_avg.device
+    torch.manual_seed(derive_seed(seed, "step", trainer.step, rank))
+    n = settings.batch // world
+    loss_g = _generator_step(trainer, settings, n, world, device)
+    real = real_batch(images, n, settings.mirror, device)
+    loss_d, sign = _discriminator_step(trainer, settings, real, world)
+    row = {"loss_g": loss_g, "loss_d": loss_d}
+    if trainer.step % settings.r1_interval == 0:
+        row["r1"] = _r1_step(trainer, settings, real, world)
+    _update_average(trainer, settings)
+    average_([sign], world)
+    trainer.overfitting += (sign.item() - trainer.overfitting) * 0.05
+    if settings.ada_target > 0 and trainer.step % settings.ada_interval == 0:
+        shown = settings.batch * settings.ada_interval
+        trainer.ada_p = adapt(trainer.ada_p, trainer.overfitting, settings.ada_target, shown, settings.ada_kimg * 1000)
+    trainer.step += 1
+    if not all(map(math.isfinite, row.values())):
+        raise OnemaskError(f"step {trainer.step}: a loss is not finite ({row}); the last good state is kept")
+    return row
+
+
+def _read_metrics(path: Path, kimg: float) -> list[dict[str, float]]:
+    """Rows of an interrupted run's metrics file that the resumed run will not write again."""
+    if not path.is_file():
+        return []
+    lines = path.read_text().splitlines()[1:]
+    rows = [dict(zip(METRICS, map(float, line.split(",")), strict=True)) for line in lines]
+    return [row for row in rows if row["kimg"] <= kimg + 1e-9]
+
+
+def train(
+    settings: TrainingSettings,
+    images: np.ndarray,
+    state_dir: Path,
+    seed: int,
+    rank: int = 0,
+    world: int = 1,
+    device: torch.device | str = "cpu",
+) -> Iterator[Trainer]:
+    """Train up to `settings.kimg` thousand images, resuming from state_dir; yields the trainer at every snapshot.
+
+    images: uint8 [M, 3, R, R] (a memory map will do). state_dir receives state.safetensors and metrics.csv.
+    """
+    size = settings.resolution
+    if images.dtype != np.uint8 or images.shape[1:] != (3, size, size):
+        raise OnemaskError(f"training images are {images.dtype} {images.shape[1:]}; expected uint8 (3, {size}, {size})")
+    trainer = new_trainer(settings, seed, torch.device(device))
+    state, metrics = state_dir / "state.safetensors", state_dir / "metrics.csv"
+    if state.is_file():
+        load_state(state, trainer)
+    rows = _read_metrics(metrics, trainer.step * settings.batch / 1000)
+    total = math.ceil(settings.kimg * 1000 / settings.batch)
+    every = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
+    sums, count, clock = dict.fromkeys(("loss_g", "loss_d", "r1"), 0.0), 0, time.monotonic()
+    with tqdm(
+        total=total * settings.batch,
+        initial=trainer.step * settings.batch,
+        unit="img",
+        mininterval=10,
+        disable=rank > 0,
+    ) as bar:
+        while trainer.step < total:
+            row = train_step(trainer, settings, images, seed, rank, world)
+            bar.update(settings.batch)
+            sums = {name: sums[name] + row.get(name, 0.0) for name in sums}
+            count += 1
+            if trainer.step % every and trainer.step < total:
+                continue
+            rate = count * settings.batch / (time.monotonic() - clock)
+            means = {name: value / count for name, value in sums.items()}
+            means["r1"] *= settings.r1_interval
+            counters = {"overfitting": trainer.overfitting, "ada_p": trainer.ada_p, "images_per_second": rate}
+            rows.append({"kimg": trainer.step * settings.batch / 1000, **means, **counters})
+            if rank == 0:
+                save_state(state, trainer)
+                write_csv(metrics, rows, METRICS)
+            yield trainer
+            sums, count, clock = dict.fromkeys(sums, 0.0), 0, time.monotonic()

@@ -1,0 +1,174 @@
+"""The generator against a plain formulation with one grouped convolution per sample, and NVIDIA's names and sizes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from onemask.errors import OnemaskError
+from onemask.files import read_safetensors, write_safetensors
+from onemask.kernels.modulated_conv import filter_maps, modulated_conv2d, resample_kernel, upsample_maps
+from onemask.stylegan2.checkpoint import load_generator, save_generator
+from onemask.stylegan2.discriminator import Discriminator, minibatch_stddev
+from onemask.stylegan2.generator import Generator
+
+
+def upfirdn(x, kernel, up, pad, gain):
+    """Zero-stuff, pad and filter, written out."""
+    n, c, h, w = x.shape
+    stuffed = x.new_zeros(n, c, h * up, w * up)
+    stuffed[:, :, ::up, ::up] = x
+    taps = (kernel * gain).to(x)[None, None].repeat(c, 1, 1, 1)
+    return F.conv2d(F.pad(stuffed, [pad[0], pad[1], pad[0], pad[1]]), taps, groups=c)
+
+
+def grouped_modulated_conv(x, weight, styles, demodulate, up, kernel):
+    """Weights scaled per sample, one group per sample (Section 2.2 as written)."""
+    n, c, h, w = x.shape
+    scaled = weight[None] * styles[:, None, :, None, None]
+    if demodulate:
+        scaled = scaled * (scaled.square().sum(dim=(2, 3, 4), keepdim=True) + 1e-8).rsqrt()
+    merged = x.reshape(1, n * c, h, w)
+    if up == 1:
+        y = F.conv2d(merged, scaled.flatten(0, 1), padding=weight.shape[-1] // 2, groups=n)
+        return y.reshape(n, -1, h, w)
+    y = F.conv_transpose2d(merged, scaled.transpose(1, 2).flatten(0, 1), stride=2, groups=n)
+    return upfirdn(y.reshape(n, -1, 2 * h + 1, 2 * w + 1), kernel, 1, (1, 1), 4.0)
+
+
+@pytest.mark.parametrize(("up", "demodulate", "size"), [(1, True, 3), (2, True, 3), (1, False, 1)])
+def test_modulated_convolution_equals_the_grouped_form(up, demodulate, size):
+    generator = torch.Generator().manual_seed(up)
+    x = torch.randn(3, 5, 6, 8, generator=generator, dtype=torch.float64)
+    weight = torch.randn(7, 5, size, size, generator=generator, dtype=torch.float64)
+    styles = torch.randn(3, 5, generator=generator, dtype=torch.float64)
+    kernel = resample_kernel().double()
+    ours = modulated_conv2d(x, weight, styles, demodulate, up, kernel)
+    torch.testing.assert_close(ours, grouped_modulated_conv(x, weight, styles, demodulate, up, kernel))
+
+
+def test_offset_and_gain_apply_to_the_right_terms():
+    x, weight, styles = torch.randn(2, 3, 4, 4), torch.randn(5, 3, 3, 3), torch.randn(2, 3)
+    plain, offset = modulated_conv2d(x, weight, styles), torch.randn(5, 4, 4)
+    shifted = modulated_conv2d(x, weight, styles, offset=offset, gain=3.0)
+    torch.testing.assert_close(shifted, plain * 3 + offset, atol=1e-5, rtol=1e-5)
+
+
+def test_upsampling_equals_zero_stuffing():
+    x, kernel = torch.randn(2, 3, 5, 7), resample_kernel()
+    torch.testing.assert_close(upsample_maps(x, kernel), upfirdn(x, kernel, 2, (2, 1), 4.0), atol=1e-5, rtol=1e-5)
+
+
+def test_filter_keeps_a_constant():
+    y = filter_maps(torch.ones(1, 2, 8, 8), resample_kernel(), padding=1)
+    torch.testing.assert_close(y[:, :, 2:-2, 2:-2], torch.ones(1, 2, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("resolution", "base", "parameters", "num_ws"),
+    [(256, 16384, 24_767_458, 14), (256, 32768, 30_034_338, 14), (512, 32768, 30_276_583, 16)],
+)
+def test_parameter_counts_are_nvidias(resolution, base, parameters, num_ws):
+    with torch.device("meta"):
+        generator = Generator(512, 512, resolution, base, 512)
+    assert sum(p.numel() for p in generator.parameters()) == parameters
+    assert generator.num_ws == num_ws
+
+
+def test_hidden_feature_count_of_a_256_px_config_f_net():
+    with torch.device("meta"):
+        assert sum(Generator(resolution=256).feature_channels) == 5376  # Table A1, decision 3
+
+
+def test_state_dict_has_nvidias_names(tiny):
+    names = set(tiny.state_dict())
+    assert {"mapping.fc7.bias", "mapping.w_avg", "synthesis.b4.const", "synthesis.b4.conv1.noise_const"} <= names
+    assert {"synthesis.b8.conv0.resample_filter", "synthesis.b16.torgb.affine.weight"} <= names
+    assert not any(name.startswith("synthesis.b4.conv0") for name in names)
+
+
+@pytest.fixture
+def tiny():
+    torch.manual_seed(0)
+    generator = Generator(8, 8, 16, 128, 16).eval().requires_grad_(False)
+    for name, parameter in generator.named_parameters():
+        if name.endswith("noise_strength"):
+            parameter.fill_(0.3)
+    return generator
+
+
+def test_latents_do_not_depend_on_the_batch(tiny):
+    together, alone = tiny.sample_ws([3, 4, 5], 0.7), tiny.sample_ws([4], 0.7)
+    assert torch.equal(together[1:2], alone)
+
+
+def test_truncation_moves_towards_the_mean(tiny):
+    tiny.mapping.w_avg.normal_()
+    full, none = tiny.sample_ws([1], 1.0), tiny.sample_ws([1], 0.0)
+    torch.testing.assert_close(none[0, 0], tiny.mapping.w_avg)
+    torch.testing.assert_close(tiny.sample_ws([1], 0.5), (full + none) / 2)
+
+
+def test_features_are_the_convolutions_outputs(tiny):
+    image, features = tiny.features(tiny.sample_ws([1, 2], 0.7))
+    assert image.shape == (2, 3, 16, 16)
+    assert [f.shape[1] for f in features] == tiny.feature_channels
+    assert [f.shape[2] for f in features] == [4, 8, 8, 16, 16]
+
+
+def test_a_block_changes_its_own_features_and_later_ones_only(tiny):
+    """Decision 10: perturbing the w indices of block s leaves the features of blocks before s as they were."""
+    ws = tiny.sample_ws([1], 0.7)
+    before = tiny.features(ws)[1]
+    for block, owned in enumerate(tiny.block_ws):
+        changed = ws.clone()
+        changed[:, list(owned)] += 1
+        after = tiny.features(changed)[1]
+        same = [torch.equal(a, b) for a, b in zip(before, after, strict=True)]
+        assert same == [b < block for b in tiny.feature_blocks]
+
+
+def test_the_generator_survives_its_file(tiny, tmp_path):
+    save_generator(tmp_path / "g.safetensors", tiny, {"card": "test"})
+    again = load_generator(tmp_path / "g.safetensors")
+    ws = tiny.sample_ws([7], 0.7)
+    assert torch.equal(tiny.synthesize(ws), again.synthesize(ws))
+    save_generator(tmp_path / "half.safetensors", tiny, dtype=torch.float16)
+    half = load_generator(tmp_path / "half.safetensors").synthesize(ws)
+    torch.testing.assert_close(half, tiny.synthesize(ws), atol=2e-2, rtol=0)
+
+
+def test_a_damaged_file_is_one_line(tiny, tmp_path):
+    path = tmp_path / "g.safetensors"
+    save_generator(path, tiny)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(OnemaskError, match=r"g\.safetensors.*fetch or make it again"):
+        load_generator(path)
+    tensors, metadata = read_safetensors_of(tiny, tmp_path)
+    del tensors["synthesis.b4.const"]
+    write_safetensors(path, tensors, metadata)
+    with pytest.raises(OnemaskError, match="synthesis.b4.const"):
+        load_generator(path)
+    write_safetensors(path, tensors)
+    with pytest.raises(OnemaskError, match="architecture"):
+        load_generator(path)
+
+
+def read_safetensors_of(generator, folder):
+    save_generator(folder / "whole.safetensors", generator)
+    return read_safetensors(folder / "whole.safetensors")
+
+
+def test_minibatch_stddev_of_equal_and_of_opposite_images():
+    equal = minibatch_stddev(torch.ones(4, 2, 3, 3), 4)
+    assert equal[:, 2].abs().max() < 2e-4
+    opposite = torch.ones(4, 2, 3, 3) * torch.tensor([1.0, -1, 1, -1])[:, None, None, None]
+    torch.testing.assert_close(minibatch_stddev(opposite, 4)[:, 2], torch.ones(4, 3, 3))
+
+
+@pytest.mark.parametrize("unshuffle", [1, 2])
+def test_discriminator_gives_one_logit_an_image(unshuffle):
+    torch.manual_seed(0)
+    discriminator = Discriminator(32, 256, 16, unshuffle)
+    assert discriminator(torch.randn(6, 3, 32, 32)).shape == (6,)

@@ -1,0 +1,132 @@
+"""Losses, augmentation and the loop: oracles, and a resumed run that equals the undisturbed one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from onemask.errors import OnemaskError
+from onemask.training import loop
+from onemask.training.augment import TRANSFORMS, adapt, augment, colour_matrices, geometric_matrices
+from onemask.training.losses import discriminator_loss, generator_loss, r1_penalty
+from onemask.training.settings import TrainingSettings
+
+TINY = TrainingSettings(
+    resolution=16, z_dim=8, w_dim=8, channel_base=128, channel_max=8, unshuffle=1, kimg=0.08, batch=8,
+    r1_interval=4, snapshot_kimg=0.04, ada_kimg=0.1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (32, 3, 16, 16), dtype=np.uint8)
+
+
+def test_losses_at_zero_logits_are_log_two():
+    zero = torch.zeros(5)
+    assert generator_loss(zero).item() == pytest.approx(math.log(2))
+    assert discriminator_loss(zero, zero).item() == pytest.approx(2 * math.log(2))
+
+
+def test_losses_reward_the_right_sign():
+    high, low = torch.full((3,), 20.0), torch.full((3,), -20.0)
+    assert generator_loss(high) < 1e-6 < generator_loss(low)
+    assert discriminator_loss(high, low) < 1e-6 < discriminator_loss(low, high)
+
+
+def test_r1_of_a_linear_discriminator_is_its_squared_norm():
+    weight = torch.randn(3, 4, 4, requires_grad=True)
+    penalty = r1_penalty(lambda x: (x * weight).sum(dim=(1, 2, 3)), torch.randn(6, 3, 4, 4))
+    torch.testing.assert_close(penalty, weight.square().sum())
+    penalty.backward()
+    torch.testing.assert_close(weight.grad, 2 * weight.detach())
+
+
+def test_augmentation_with_p_zero_is_the_identity():
+    x = torch.randn(2, 3, 8, 8)
+    assert augment(x, 0.0) is x
+    torch.testing.assert_close(geometric_matrices(4, 0.0, TRANSFORMS), torch.eye(3).expand(4, 3, 3))
+    identity = torch.cat([torch.eye(3), torch.zeros(3, 1)], dim=1).expand(4, 3, 4)
+    torch.testing.assert_close(colour_matrices(4, 0.0, TRANSFORMS), identity, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["hue", "luma", "saturation"])
+def test_colour_transforms_keep_grey_or_flip_it(name):
+    torch.manual_seed(1)
+    grey = colour_matrices(16, 1.0, [name])[:, :, :3] @ torch.ones(3)
+    torch.testing.assert_close(grey.abs(), torch.ones(16, 3), atol=1e-5, rtol=0)
+
+
+def test_quarter_turns_move_pixels_without_loss():
+    torch.manual_seed(2)
+    x = torch.randn(16, 3, 8, 8)
+    y = augment(x, 1.0, ["rotate90"])
+    for before, after in zip(x, y, strict=True):
+        assert any(torch.allclose(torch.rot90(before, k, (1, 2)), after, atol=1e-4) for k in range(4))
+
+
+def test_augmentation_is_differentiable():
+    torch.manual_seed(3)
+    x = torch.randn(4, 3, 8, 8, requires_grad=True)
+    augment(x, 0.8).square().sum().backward()
+    assert x.grad.abs().sum() > 0
+
+
+def test_p_follows_the_sign_of_the_overfitting():
+    assert adapt(0.2, 0.9, 0.6, 100, 1000) == pytest.approx(0.3)
+    assert adapt(0.05, 0.1, 0.6, 100, 1000) == 0.0
+    assert adapt(0.95, 0.9, 0.6, 100, 1000) == 1.0
+
+
+def weights(trainer):
+    return torch.cat([t.flatten().float() for t in trainer.average.state_dict().values()])
+
+
+def test_a_resumed_run_equals_the_undisturbed_one(images, tmp_path):
+    *_, whole = loop.train(TINY, images, tmp_path / "whole", seed=5)
+    *_, _half = loop.train(replace(TINY, kimg=0.04), images, tmp_path / "resumed", seed=5)
+    *_, resumed = loop.train(TINY, images, tmp_path / "resumed", seed=5)
+    assert torch.equal(weights(whole), weights(resumed))
+    assert (whole.ada_p, whole.overfitting) == (resumed.ada_p, resumed.overfitting)
+    rows = [(tmp_path / name / "metrics.csv").read_text().splitlines() for name in ("whole", "resumed")]
+    assert [r.rsplit(",", 1)[0] for r in rows[0]] == [r.rsplit(",", 1)[0] for r in rows[1]]
+
+
+def test_training_moves_the_generator_and_another_seed_elsewhere(images, tmp_path):
+    start = weights(loop.new_trainer(TINY, 5, torch.device("cpu")))
+    *_, one = loop.train(TINY, images, tmp_path / "one", seed=5)
+    *_, two = loop.train(TINY, images, tmp_path / "two", seed=6)
+    assert not torch.equal(start, weights(one))
+    assert not torch.equal(weights(one), weights(two))
+
+
+def test_a_state_of_other_settings_is_refused(images, tmp_path):
+    *_, _ = loop.train(TINY, images, tmp_path, seed=5)
+    with pytest.raises(OnemaskError, match="other settings"):
+        next(loop.train(replace(TINY, channel_max=4, kimg=1), images, tmp_path, seed=5))
+
+
+def test_images_of_another_size_are_refused(tmp_path):
+    with pytest.raises(OnemaskError, match=r"expected uint8 \(3, 16, 16\)"):
+        next(loop.train(TINY, np.zeros((4, 3, 8, 8), np.uint8), tmp_path, seed=5))
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_state(images, tmp_path):
+    *_, _ = loop.train(replace(TINY, kimg=0.04), images, tmp_path, seed=5)
+    kept = (tmp_path / "state.safetensors").read_bytes()
+    with pytest.raises(OnemaskError, match="not finite"):
+        list(loop.train(replace(TINY, learning_rate=float("inf")), images, tmp_path, seed=5))
+    assert (tmp_path / "state.safetensors").read_bytes() == kept
+
+
+def test_bfloat16_tracks_float32(images, tmp_path):
+    ws = loop.new_trainer(TINY, 5, torch.device("cpu")).average.sample_ws([1], 1.0)
+    outputs = []
+    for precision in ("float32", "bfloat16"):
+        trainer = loop.new_trainer(replace(TINY, precision=precision), 5, torch.device("cpu"))
+        outputs.append(trainer.average.synthesize(ws))
+    torch.testing.assert_close(*outputs, atol=0.1, rtol=0)

@@ -1,0 +1,57 @@
+# Two commands do everything: `make demo` and `make test`. Both make .venv when it is missing.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SNAKEMAKE := $(BIN)/snakemake --cores all
+CLASSES := face cat car horse
+
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test test-all lint schema zoo showcase touch timings clean-results
+
+demo: $(STAMP)
+	$(SNAKEMAKE) results/table2.tex results/table2.csv results/metrics.json
+	@$(BIN)/python scripts/show_table.py results/table2.csv
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt torch -e '.[dev]'
+	touch $@
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto -m "not extended"
+
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -n auto
+
+lint: $(STAMP)
+	$(BIN)/ruff check lib scripts tests
+	$(BIN)/snakemake --lint
+
+schema: $(STAMP)  # after a change of lib/onemask/sections.py
+	$(BIN)/python scripts/export_schema.py
+
+# Trains whatever is missing under results/demo (hours), then promotes it. Annotated sets are made on the promoted generators.
+zoo: $(STAMP)
+	$(BIN)/pip install -q -c constraints.txt -e '.[score]'
+	$(SNAKEMAKE) $(CLASSES:%=results/demo/generators/%/generator.safetensors) \
+	  $(CLASSES:%=results/demo/generators/%/score.json) \
+	  $(CLASSES:%=results/demo/annotators/%.first.safetensors) $(CLASSES:%=results/demo/annotators/%.second.safetensors)
+	$(BIN)/python scripts/promote.py generators annotators
+	$(SNAKEMAKE) $(CLASSES:%=results/demo/annotated/%.npz)
+	$(BIN)/python scripts/promote.py annotated
+
+showcase:  # pictures that README.md and docs/ show
+	mkdir -p docs/showcase
+	cp results/*.png docs/showcase/
+
+touch: $(STAMP)  # after `git clone && dvc pull`: take what was pulled as made by the present code
+	$(SNAKEMAKE) --touch results/table2.tex results/table2.csv results/metrics.json
+
+timings: $(STAMP)  # seconds and memory per rule, from the last run's benchmark files
+	@$(BIN)/python scripts/timings.py results/demo/benchmarks
+
+clean-results:
+	find results -mindepth 1 ! -name README.md -delete

@@ -1,0 +1,267 @@
+"""The sections of a study's configuration, one model each: names, types, bounds and defaults.
+
+Every key belongs to one section, so that a rule takes the sections that it uses and no others. Models whose
+settings a module with torch defines too (training, annotator) repeat its names and defaults; a test holds them equal.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, and a key that the model does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="hex SHA-256; `sha256sum FILE` prints it")]
+Augmentation = Literal[
+    "flip", "rotate90", "translate", "scale", "rotate", "stretch", "brightness", "contrast", "luma", "hue", "saturation"
+]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Source(Section):
+    """Where a file comes from: `zoo` (this repository), `url` (the web) or `train` (a rule here makes it)."""
+
+    source: Literal["zoo", "url", "train"]
+    file: str | None = None
+    url: str | None = None
+    sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Source:
+        where = {"zoo": "file", "url": "url"}.get(self.source)
+        if where and not (getattr(self, where) and self.sha256):
+            raise ValueError(f"source: {self.source} needs `{where}` and `sha256`")
+        return self
+
+
+class GeneratorTrainingSettings(Section):
+    """StyleGAN2-ADA training (onemask.training.settings). Raise `version` to train again: it stands in for a digest."""
+
+    version: Positive = 1
+    renders: Positive = 50_000
+    z_dim: Positive = 64
+    w_dim: Positive = 64
+    channel_base: Positive = 1024
+    channel_max: Positive = 64
+    mapping_layers: Positive = 8
+    unshuffle: Positive = 2
+    kimg: PositiveFloat = 200.0
+    batch: Positive = 16
+    learning_rate: PositiveFloat = 0.0025
+    beta2: Share = 0.99
+    r1_gamma: float = Field(0.1, ge=0)
+    r1_interval: Positive = 16
+    ema_kimg: PositiveFloat = 10.0
+    ema_rampup: PositiveFloat = 0.05
+    style_mixing: Share = 0.9
+    mirror: bool = True
+    ada_target: Share = Field(0.6, description="0 switches ADA off")
+    ada_interval: Positive = 4
+    ada_kimg: PositiveFloat = 500.0
+    augmentations: tuple[Augmentation, ...] = get_args(Augmentation)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    snapshot_kimg: PositiveFloat = 10.0
+
+
+class DegradeSettings(Section):
+    """Largest strengths of the GAN-like degradations that an annotator learns from (onemask.demo.degrade)."""
+
+    clean: Share = 0.15
+    probability: Share = 0.5
+    warp: float = Field(0.025, ge=0)
+    colour: float = Field(0.25, ge=0)
+    noise: float = Field(0.25, ge=0)
+    blur: float = Field(1.2, ge=0)
+    ringing: float = Field(1.5, ge=0)
+    resample: Share = 1.0
+    blocks: float = Field(0.08, ge=0)
+
+
+class AnnotatorSettings(Section):
+    """The U-Net that stands in for the human annotator (onemask.demo.annotator); `version` as for generators."""
+
+    version: Positive = 1
+    renders: Positive = 16_000
+    steps: Positive = 3500
+    batch: Positive = 32
+    learning_rate: PositiveFloat = 3e-3
+    weight_decay: float = Field(1e-2, ge=0)
+    label_smoothing: Share = 0.02
+    class_weight_power: float = Field(0.25, ge=0)
+    rare_weight: float = Field(1.0, ge=0)
+    widths: tuple[Positive, ...] = (24, 32, 64, 80, 80)
+    rare_min_pixels: Positive = 6
+    held_out: Positive = 1000
+    degrade: DegradeSettings = DegradeSettings()
+
+
+class AnnotatedSetSettings(Section):
+    """Sizes of the annotated set's splits (onemask.demo.annotating); seeds alone decide membership (decision 6)."""
+
+    version: Positive = 1
+    exemplars: Positive = 20
+    tuning: Positive = 60
+    supervised: Positive = 200
+    test: Positive = 120
+    rare_exemplars: Natural = 20
+    rare_test_positives: Natural = 20
+    rare_search_cap: Positive = 4000
+    rare_test_cap: Positive = 600
+    rate_images: Positive = 1000
+    allow_fewer: bool = False
+    batch: Positive = 50
+
+
+class PerturbationSettings(Section):
+    """Augmentation in W+ (decisions 9-12)."""
+
+    method: Literal["interpolation", "noise"] = "interpolation"
+    strength: float = Field(0.9, ge=0, le=1)
+    sigma: float | None = Field(None, gt=0, description="noise only; null: displaces w as far as interpolation does")
+    block: Literal["all"] | Natural = Field("all", description="`all`: a random block at every draw")
+
+
+class SwAVSettings(Section):
+    """HFC + SwAV (decisions 13-25)."""
+
+    dim: Positive = 128
+    prototypes: Positive = 500
+    temperature: PositiveFloat = 0.1
+    epsilon: PositiveFloat = 0.05
+    sinkhorn_iterations: Positive = 10
+    steps: Positive = 150
+    images_per_step: Positive = 4
+    pixels: Positive = 4096
+    sampling: Literal["random_pixels", "patches"] = "random_pixels"
+    patch_size: Positive = 64
+    marginals: Literal["uniform", "pixel_distribution"] = "uniform"
+    perturbation: PerturbationSettings = PerturbationSettings()
+    local_loss: bool = True
+    lr: PositiveFloat = 1.0
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-6, ge=0)
+    lars_trust: PositiveFloat = 0.01
+    activation: Literal["leaky_relu", "linear"] = "leaky_relu"
+
+
+class KMeansSettings(Section):
+    """HFC + KMeans: mini-batch k-means on hidden features of sampled pixels."""
+
+    clusters: Positive = 100
+    images: Positive = 64
+    pixels: Positive = 1024
+    batch: Positive = 4096
+    iterations: Positive = 100
+
+
+class HeadSettings(Section):
+    """The one-shot segmenters' optimisation, the same for every method (decisions 26-28)."""
+
+    hidden: Positive = 32
+    epochs: Positive = 200
+    learning_rate: PositiveFloat = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+
+
+class MethodSettings(Section):
+    """A row of the table: a module of onemask.segmenters, and what it is built from."""
+
+    module: str
+    title: str
+    published: str | None = Field(None, description="row of the paper's Table 2, as `Method/segmenter`")
+    head: str | None = None
+    clustering: Literal["swav", "kmeans"] | None = None
+    fit_split: Literal["exemplars", "supervised"] = "exemplars"
+    settings: dict[str, Any] = Field({}, description="passed on to the module's build()")
+
+
+class TuningSettings(Section):
+    """Trials on the tuning split: as many for every method, drawn from the method's own grid of values."""
+
+    trials: Positive = 8
+    exemplars: Positive = 4
+    space: dict[str, dict[str, list[Any]]] = {}
+
+
+class TableSettings(Section):
+    """Looks of Table 2: changing them re-runs the table alone."""
+
+    metrics: list[Literal["wiou", "wiou_fg", "miou", "fg_iou"]] = ["wiou", "wiou_fg", "miou", "fg_iou"]
+    decimals: Natural = 1
+    spread: bool = True
+
+
+PER_CLASS: dict[str, type[Section]] = {
+    "generator_training": GeneratorTrainingSettings,
+    "annotator": AnnotatorSettings,
+    "annotated_set": AnnotatedSetSettings,
+    "swav": SwAVSettings,
+    "kmeans": KMeansSettings,
+    "heads": HeadSettings,
+}
+
+
+class ClassSettings(Section):
+    """One class: where its files come from, its methods (null: all), and every per-class section, resolved."""
+
+    generator: Source
+    annotators: dict[Literal["first", "second"], Source]
+    annotated: Source
+    methods: list[str] | None = None
+    generator_training: GeneratorTrainingSettings
+    annotator: AnnotatorSettings
+    annotated_set: AnnotatedSetSettings
+    swav: SwAVSettings
+    kmeans: KMeansSettings
+    heads: HeadSettings
+
+    @model_validator(mode="after")
+    def _both_annotators(self) -> ClassSettings:
+        if len(self.annotators) != 2:
+            raise ValueError("annotators: state `first` and `second`; their agreement measures annotator noise")
+        return self
+
+
+class Study(Section):
+    """A whole study; see the module's docstring for how its layers merge."""
+
+    study: Name
+    version: Positive
+    seed: Natural
+    preset: Literal["paper", "release"] = "paper"
+    truncation: Annotated[float, Field(gt=0, le=1)]
+    resolution: Literal[32, 64, 128, 256, 512, 1024]
+    generator_training: GeneratorTrainingSettings = GeneratorTrainingSettings()
+    annotator: AnnotatorSettings = AnnotatorSettings()
+    annotated_set: AnnotatedSetSettings = AnnotatedSetSettings()
+    swav: SwAVSettings = SwAVSettings()
+    kmeans: KMeansSettings = KMeansSettings()
+    heads: HeadSettings = HeadSettings()
+    methods: dict[Name, MethodSettings]
+    classes: dict[Name, ClassSettings]
+    tuning: TuningSettings = TuningSettings()
+    table: TableSettings = TableSettings()
+
+    @cached_property
+    def class_names(self) -> list[str]:
+        return list(self.classes)
+
+    def methods_of(self, class_name: str) -> list[str]:
+        """Names of the methods that a class runs, in the table's order."""
+        chosen = self.classes[class_name].methods
+        return [name for name in self.methods if chosen is None or name in chosen]
+
+    def job_settings(self, class_name: str, section: str) -> dict[str, Any]:
+        """A class's resolved section as plain values, ready to be a rule's params."""
+        return getattr(self.classes[class_name], section).model_dump(mode="json")

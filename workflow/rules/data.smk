@@ -14,7 +14,7 @@ rule render_dataset:
         mem_mb=1500,
     params:
         version=lambda w: STUDY.classes[w.cls].generator_training.version,
-        count=lambda w: STUDY.classes[w.cls].generator_training.renders,
+        images=lambda w: STUDY.classes[w.cls].generator_training.renders,
         resolution=STUDY.resolution,
     script:
         "../../scripts/render_dataset.py"

@@ -113,6 +113,12 @@ def test_network_keeps_the_size_of_any_image_of_sixteenths() -> None:
     assert UNet(5, (4, 4, 4, 4, 4)).eval()(torch.zeros(1, 3, 48, 80)).shape == (1, 5, 48, 80)
 
 
+def test_a_class_without_rare_labels_trains_and_annotates() -> None:
+    plain = fit_annotator(render_discs, replace(LABELS, rare={}), replace(QUICK, steps=2, renders=32, held_out=16), 1)
+    label_maps, rare = plain.annotate(render_discs(range(3)).images)
+    assert label_maps.shape == (3, 32, 32) and rare == {} and plain.report["clean"]["rare"] == {}
+
+
 def test_other_sizes_and_other_files_are_refused(trained: Annotator, tmp_path) -> None:
     with pytest.raises(OnemaskError, match="40x40; sides must be multiples of 16"):
         trained.annotate(torch.zeros(1, 3, 40, 40))

@@ -32,8 +32,8 @@ STRIDE = 16  # the U-Net halves an image four times
 class AnnotatorSettings:
     """How an annotator is trained; `held_out` renders choose the rare thresholds, and as many others score it."""
 
-    renders: int = 16000
-    steps: int = 3500
+    renders: int = 12000
+    steps: int = 2000
     batch: int = 32
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2

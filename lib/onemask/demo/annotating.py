@@ -76,20 +76,24 @@ def join(parts: Sequence[Samples]) -> Samples:
 
 
 class Labeller:
-    """A generator, an annotator and a seed: labelled samples of any stretch of any stream of latents."""
+    """A generator, an annotator and a seed: labelled samples of any stretch of any stream of latents.
+
+    One progress bar counts all of its images: nobody knows how far the search for a rare label will go.
+    """
 
     def __init__(self, generator: Sampler, annotator: Annotator, seed: int, batch: int) -> None:
         self.generator, self.annotator, self.seed, self.batch = generator, annotator, seed, batch
+        self.progress = tqdm(desc="annotated set", mininterval=1, unit="img")
 
     def samples(self, stream: str, start: int, stop: int, truncation: float) -> Samples:
         """Samples `start` to `stop` of a stream; the seeds of different streams do not meet."""
         base = derive_seed(self.seed, "latents", stream) % 2**48
+        self.progress.set_postfix_str(stream, refresh=False)
         parts = []
-        with tqdm(total=stop - start, desc=f"annotate {stream}", mininterval=1, unit="img") as progress:
-            for first in range(start, stop, self.batch):
-                last = min(first + self.batch, stop)
-                parts.append(self._label(range(base + first, base + last), truncation))
-                progress.update(last - first)
+        for first in range(start, stop, self.batch):
+            last = min(first + self.batch, stop)
+            parts.append(self._label(range(base + first, base + last), truncation))
+            self.progress.update(last - first)
         return join(parts)
 
     @torch.no_grad()

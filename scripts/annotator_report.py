@@ -1,4 +1,4 @@
-"""The annotators' quality and agreement, out of an annotated set: a result file of its own, and the captions' source."""
+"""The annotators' quality and agreement, out of an annotated set, as a result file: the captions' source."""
 
 from onemask.data.annotated import read_annotated
 from onemask.files import write_json

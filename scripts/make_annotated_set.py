@@ -1,4 +1,4 @@
-"""The annotated set of a class: generated samples labelled by the first annotator, their test split by the second too."""
+"""The annotated set of a class: generated samples labelled by the first annotator, the test split by both."""
 
 from onemask.data.annotated import write_annotated
 from onemask.demo.annotating import AnnotatedSetSettings, make_annotated_set

@@ -21,17 +21,9 @@ rule train_annotator:
         "../../scripts/train_annotator.py"
 
 
-def annotator_source(wildcards):
-    return STUDY.classes[wildcards.cls].annotators[wildcards.which]
-
-
-def trained_annotator(wildcards):
-    return rules.train_annotator.output if annotator_source(wildcards).source == "train" else []
-
-
 rule fetch_annotator:
     input:
-        trained=trained_annotator,
+        trained=if_trained(annotator_source, rules.train_annotator.output[0]),
     output:
         ANNOTATOR,
     log:
@@ -41,6 +33,7 @@ rule fetch_annotator:
         mem_mb=500,
     params:
         source=lambda w: annotator_source(w).model_dump(mode="json"),
+        code=code("fetch.py"),
     script:
         "../../scripts/fetch.py"
 
@@ -67,17 +60,9 @@ rule make_annotated_set:
         "../../scripts/make_annotated_set.py"
 
 
-def annotated_source(wildcards):
-    return STUDY.classes[wildcards.cls].annotated
-
-
-def made_annotated_set(wildcards):
-    return rules.make_annotated_set.output if annotated_source(wildcards).source == "train" else []
-
-
 rule fetch_annotated_set:
     input:
-        trained=made_annotated_set,
+        trained=if_trained(annotated_source, rules.make_annotated_set.output[0]),
     output:
         ANNOTATED,
     log:
@@ -87,6 +72,7 @@ rule fetch_annotated_set:
         mem_mb=500,
     params:
         source=lambda w: annotated_source(w).model_dump(mode="json"),
+        code=code("fetch.py"),
     script:
         "../../scripts/fetch.py"
 

@@ -1,4 +1,4 @@
-# The study, names of files, and what every rule needs: paths, sub-configurations, seeds, code digests.
+# The study, names of files, and what rules are given: paths, sub-configurations, seeds, code digests.
 import os
 import re
 from pathlib import Path
@@ -21,6 +21,11 @@ BENCHMARKS = f"{RESULTS}/benchmarks"
 GENERATOR = f"resources/generators/{STUDY.study}/{{cls}}.safetensors"
 ANNOTATOR = f"resources/annotators/{STUDY.study}/{{cls}}.{{which}}.safetensors"
 ANNOTATED = f"resources/annotated/{STUDY.study}/{{cls}}.npz"
+# clustering -> module and class whose load() reads it
+CLUSTERINGS = {
+    "swav": ("onemask.clustering.projection", "FeatureProjection"),
+    "kmeans": ("onemask.clustering.kmeans", "KMeansResult"),
+}
 PUBLISHED = ["table2.tex", "table2.csv", "metrics.json"]
 
 
@@ -61,3 +66,44 @@ def per_class(pattern, **wildcards):
 def per_method(pattern):
     """One file per class and method of the class, in the table's order."""
     return [pattern.format(cls=cls, method=m) for cls in STUDY.class_names for m in STUDY.methods_of(cls)]
+
+
+def generator_source(wildcards):
+    return STUDY.classes[wildcards.cls].generator
+
+
+def annotator_source(wildcards):
+    return STUDY.classes[wildcards.cls].annotators[wildcards.which]
+
+
+def annotated_source(wildcards):
+    return STUDY.classes[wildcards.cls].annotated
+
+
+def if_trained(source, pattern):
+    """Input function: `pattern` where the source says that this workflow makes the file, else nothing."""
+    return lambda wildcards: pattern.format(**wildcards) if source(wildcards).source == "train" else []
+
+
+def method_settings(wildcards):
+    """What a method is built from: not how it is called in a table."""
+    return STUDY.methods[wildcards.method].model_dump(mode="json", exclude={"title", "published"})
+
+
+def method_module(wildcards):
+    return f"onemask.segmenters.{STUDY.methods[wildcards.method].module}"
+
+
+def method_modules(wildcards):
+    """Modules that a one-shot job loads by name: its method's, and its clustering's."""
+    loader = clustering_loader(wildcards)
+    return [method_module(wildcards), *loader[:1]]
+
+
+def clustering_loader(wildcards):
+    return CLUSTERINGS.get(STUDY.methods[wildcards.method].clustering, ())
+
+
+def clustering_of(wildcards):
+    name = STUDY.methods[wildcards.method].clustering
+    return f"{RESULTS}/clustering/{wildcards.cls}/{name}.safetensors" if name else []

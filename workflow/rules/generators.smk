@@ -19,24 +19,36 @@ rule train_generator:
     params:
         settings=section("generator_training"),
         resolution=STUDY.resolution,
+        truncation=STUDY.truncation,
         seed=seed("{cls}", "generator"),
+        study=STUDY.study,
         state=lambda w: f"{RESULTS}/generators/{w.cls}.state",
     script:
         "../../scripts/train_generator.py"
 
 
-def generator_source(wildcards):
-    return STUDY.classes[wildcards.cls].generator
-
-
-def trained_generator(wildcards):
-    """The rule's input where this workflow trains the generator; zoo and web files are known by checksum, not by time."""
-    return rules.train_generator.output.generator if generator_source(wildcards).source == "train" else []
+rule score_generator:
+    # By request and for `make zoo`; needs the extra `score` (pip install -e .[score]).
+    input:
+        generator=f"{RESULTS}/generators/{{cls}}/generator.safetensors",
+    output:
+        f"{RESULTS}/generators/{{cls}}/score.json",
+    log:
+        f"{LOGS}/score_generator/{{cls}}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        samples=5000,
+        code=code("score_generator.py"),
+    script:
+        "../../scripts/score_generator.py"
 
 
 rule fetch_generator:
+    # Zoo and web files are known by their checksum, not by their time: they are no input.
     input:
-        trained=trained_generator,
+        trained=if_trained(generator_source, rules.train_generator.output.generator),
     output:
         GENERATOR,
     log:
@@ -46,5 +58,6 @@ rule fetch_generator:
         mem_mb=500,
     params:
         source=lambda w: generator_source(w).model_dump(mode="json"),
+        code=code("fetch.py"),
     script:
         "../../scripts/fetch.py"

@@ -1,15 +1,6 @@
 # One job per (class, method): fitted on each exemplar alone, scored on the test split, one csv row per image and label.
 
 
-def clustering_of(wildcards):
-    name = STUDY.methods[wildcards.method].clustering
-    return rules.train_clustering.output.clustering.format(cls=wildcards.cls, clustering=name) if name else []
-
-
-def method_module(wildcards):
-    return f"onemask.segmenters.{STUDY.methods[wildcards.method].module}"
-
-
 rule one_shot:
     input:
         generator=GENERATOR,
@@ -27,10 +18,11 @@ rule one_shot:
         mem_mb=3000,
     params:
         study=STUDY.study,
-        method=lambda w: STUDY.methods[w.method].model_dump(mode="json", exclude={"title", "published"}),
+        method=method_settings,
         heads=section("heads"),
+        loader=clustering_loader,
         version=STUDY.version,
         seed=seed("{cls}", "{method}"),
-        code=lambda w: code("one_shot.py", method_module(w)),
+        code=lambda w: code("one_shot.py", *method_modules(w)),
     script:
         "../../scripts/one_shot.py"

@@ -20,7 +20,7 @@ rule tune:
         trials=STUDY.tuning.trials,
         exemplars=STUDY.tuning.exemplars,
         space=lambda w: STUDY.tuning.space.get(w.method, {}),
-        method=lambda w: STUDY.methods[w.method].model_dump(mode="json", exclude={"title", "published"}),
+        method=method_settings,
         sections=lambda w: {name: STUDY.job_settings(w.cls, name) for name in ("swav", "kmeans", "heads")},
         truncation=STUDY.truncation,
         version=STUDY.version,

@@ -1,0 +1,1 @@
+"""Self-supervised clustering of a generator's hidden features: W+ augmentation, SwAV, k-means."""

@@ -7,9 +7,10 @@ from math import pi, sqrt
 
 import pytest
 import torch
+from torch import Tensor
+
 from onemask.demo import canvas
 from onemask.demo.canvas import Canvas, Draws, Frame
-from torch import Tensor
 
 SEEDS = torch.arange(4)
 RED = (1.0, 0.0, 0.0)

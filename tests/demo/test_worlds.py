@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
 from onemask.demo import car, face
 from onemask.demo.canvas import Rendered
 from onemask.demo.worlds import BATCH, SPLITS, WORLDS, render, seed_range
 from onemask.errors import OnemaskError
 from onemask.labels import LabelSet, read_labels
-from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 LABELS = {"face": face.LABELS, "car": car.LABELS}
 

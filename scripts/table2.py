@@ -1,1 +1,30 @@
+"""Table 2 out of result files alone, without torch."""
 
+from pathlib import Path
+
+from onemask.files import read_json, write_json
+from onemask.jobs import job
+from onemask.paper.table2 import Style, as_metrics, make_table2
+
+
+def quality(report):
+    """What the caption says of a class's annotators, in shares of one."""
+    return {
+        "mIoU on held-out renders": report["annotators"][0]["clean"]["miou"],
+        "mIoU with a second annotator on the test images": report["agreement"]["miou"],
+    }
+
+
+with job(snakemake):
+    params = snakemake.params
+    table = make_table2(
+        snakemake.input.rows,
+        params.methods,
+        params.classes,
+        snakemake.input.published,
+        {Path(path).stem: quality(read_json(path)) for path in snakemake.input.annotators},
+        snakemake.output.csv,
+        snakemake.output.tex,
+        Style(**params.style),
+    )
+    write_json(snakemake.output.metrics, as_metrics(table))

@@ -91,9 +91,9 @@ def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | 
     when a label map holds a value without a label, or when a split points outside.
     """
     arrays = _read_arrays(path)
-    width = arrays["label_maps"].shape[-1]
+    ws, width = arrays["ws"], arrays["label_maps"].shape[-1]
     annotated = AnnotatedSet(
-        arrays["ws"],
+        ws.astype(np.float32) if ws.dtype == np.float16 else ws,
         arrays["label_maps"],
         {
             name: np.unpackbits(bits, axis=-1, count=width).astype(bool)

@@ -1,0 +1,1 @@
+"""The paper's tables, drawn from result files alone: nothing here imports torch."""

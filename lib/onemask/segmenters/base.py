@@ -1,0 +1,105 @@
+"""What every one-shot method offers, how a method is found by name, and how a fitted one is kept.
+
+A method is a module of this package with
+`build(settings: dict, num_labels: int, clustering: <loaded clustering or None>, seed: int) -> Segmenter`.
+Adding a method is one such file and one line of the configuration.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, Self
+
+from torch import Tensor
+
+import onemask.segmenters
+from onemask.errors import OnemaskError
+from onemask.files import read_safetensors, write_safetensors
+
+Features = Sequence[Tensor]
+
+
+class Segmenter(Protocol):
+    """Fitted on n annotated samples (one, in the paper), predicts the label maps of other images.
+
+    `features` are the generator's maps [N, C_l, h_l, w_l] of a batch at their native sizes; label maps have the size of
+    the largest. `predict(features)` is `segment(represent(features))`: the representation does not depend on what the
+    segmenter was fitted on, so that many segmenters of one method, one per exemplar, share it.
+    """
+
+    def represent(self, features: Features) -> list[Tensor]:
+        """What the segmenter looks at: maps of the same batch."""
+        ...
+
+    def fit(self, features: Features, label_maps: Tensor) -> Self:
+        """Learn from label maps [n, H, W]. A label that no map holds is simply never predicted."""
+        ...
+
+    def segment(self, representation: Sequence[Tensor]) -> Tensor:
+        """Label maps uint8 [N, H, W] from `represent`'s maps."""
+        ...
+
+    def predict(self, features: Features) -> Tensor:
+        """Label maps uint8 [N, H, W]."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything learnt by `fit`."""
+        ...
+
+    def restore(self, state: Mapping[str, Tensor]) -> Self:
+        """Take `state` instead of fitting."""
+        ...
+
+
+def load_method(name: str) -> ModuleType:
+    """The module of a method; OnemaskError lists the methods that there are."""
+    path = f"{onemask.segmenters.__name__}.{name}"
+    if name not in _module_names() or not hasattr(module := importlib.import_module(path), "build"):
+        raise OnemaskError(f"method module {name!r} is unknown; there are {', '.join(known_methods())}")
+    return module
+
+
+def known_methods() -> list[str]:
+    """Names of the modules of this package that have a `build`."""
+    package = onemask.segmenters.__name__
+    return [name for name in _module_names() if hasattr(importlib.import_module(f"{package}.{name}"), "build")]
+
+
+def _module_names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(onemask.segmenters.__path__))
+
+
+def output_size(features: Features) -> int:
+    """Height and width of the label maps: those of the largest feature map."""
+    return max(feature.shape[-1] for feature in features)
+
+
+def check_label_maps(features: Features, label_maps: Tensor, num_labels: int) -> None:
+    """OnemaskError unless there is one label map [H, W] per image, of the features' size, with known labels alone."""
+    expected = (len(features[0]), output_size(features), output_size(features))
+    if tuple(label_maps.shape) != expected:
+        raise OnemaskError(f"label maps: shape {list(label_maps.shape)}, expected {list(expected)} for these features")
+    if (largest := int(label_maps.max())) >= num_labels:
+        raise OnemaskError(f"label maps: hold label {largest}, but there are labels 0 to {num_labels - 1}")
+
+
+def save_segmenter(
+    path: str | Path, segmenter: Segmenter, module: str, settings: Mapping[str, Any], num_labels: int
+) -> None:
+    """Keep a fitted segmenter as safetensors, with what `load_segmenter` needs to build it again."""
+    metadata = {"kind": "segmenter", "module": module, "settings": dict(settings), "num_labels": num_labels}
+    write_safetensors(path, segmenter.state(), metadata)
+
+
+def load_segmenter(path: str | Path, clustering: Any = None) -> Segmenter:
+    """A segmenter that `save_segmenter` kept; `clustering` is the one that it was fitted on."""
+    state, metadata = read_safetensors(path)
+    if metadata.get("kind") != "segmenter":
+        raise OnemaskError(f"{path}: not a fitted segmenter; make it with the rule that fits one")
+    build = load_method(metadata["module"]).build
+    return build(metadata["settings"], metadata["num_labels"], clustering, seed=0).restore(state)

@@ -1,0 +1,82 @@
+"""A frozen embedding of the hidden features with a head on top: what RepurposeGAN and HFC have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from onemask.errors import OnemaskError
+from onemask.segmenters.base import Features, check_label_maps, output_size
+from onemask.segmenters.fit import FitOptions, fit_head
+from onemask.segmenters.heads import head, initialise
+
+Embedding = Callable[[Features, int], Sequence[Tensor]]
+SETTINGS = ("head", "hidden", "upsampling", "epochs", "learning_rate", "betas", "batch")
+
+
+class HeadSegmenter:
+    """Segmenter (see base) that fits the head `name` on `embed(features, size)`, maps of one batch."""
+
+    def __init__(
+        self,
+        embed: Embedding,
+        name: str,
+        num_labels: int,
+        seed: int,
+        hidden: int = 128,
+        upsampling: str = "nearest",
+        options: FitOptions | None = None,
+    ) -> None:
+        self.embed, self.num_labels, self.seed = embed, num_labels, seed
+        self.make_head = partial(head, name, num_labels=num_labels, hidden=hidden, mode=upsampling)
+        self.options = options or FitOptions()
+        self.head: nn.Module | None = None
+        self._prepare = self.make_head(1).prepare  # a head's preparation needs no weights
+
+    @torch.no_grad()
+    def represent(self, features: Features) -> list[Tensor]:
+        size = output_size(features)
+        return self._prepare(self.embed(features, size), size)
+
+    def fit(self, features: Features, label_maps: Tensor) -> Self:
+        check_label_maps(features, label_maps, self.num_labels)
+        generator = torch.Generator().manual_seed(self.seed)
+        channels = sum(part.shape[1] for part in self.represent([feature[:1] for feature in features]))
+        self.head = self.make_head(channels)
+        initialise(self.head, generator)
+        self.head.to(features[0].device)
+        fit_head(self.head, self.represent, features, label_maps, self.options, generator)
+        return self
+
+    @torch.no_grad()
+    def segment(self, representation: Sequence[Tensor]) -> Tensor:
+        if self.head is None:
+            raise RuntimeError("predicting before fit()")
+        return self.head(representation, output_size(representation)).argmax(dim=1).to(torch.uint8)
+
+    def predict(self, features: Features) -> Tensor:
+        return self.segment(self.represent(features))
+
+    def state(self) -> dict[str, Tensor]:
+        if self.head is None:
+            raise RuntimeError("saving before fit()")
+        return dict(self.head.state_dict())
+
+    def restore(self, state: Mapping[str, Tensor]) -> Self:
+        self.head = self.make_head(state["layers.0.weight"].shape[1])
+        self.head.load_state_dict(state)
+        self.head.requires_grad_(False)
+        return self
+
+
+def head_segmenter(embed: Embedding, settings: Mapping[str, Any], num_labels: int, seed: int) -> HeadSegmenter:
+    """From a method's settings: `head`, `hidden`, `upsampling` and FitOptions' fields; OnemaskError on another key."""
+    if unknown := [key for key in settings if key not in SETTINGS]:
+        raise OnemaskError(f"method settings: unknown key {unknown[0]!r}; known keys: {', '.join(SETTINGS)}")
+    own = {key: settings[key] for key in ("hidden", "upsampling") if key in settings}
+    options = {key: settings[key] for key in settings if key not in ("head", *own)}
+    return HeadSegmenter(embed, settings.get("head") or "fcn3", num_labels, seed, options=FitOptions(**options), **own)

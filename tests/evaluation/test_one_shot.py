@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+import torch
+
+from onemask.data.annotated import AnnotatedSet
+from onemask.errors import OnemaskError
+from onemask.evaluation.metrics import COLUMNS, image_scores
+from onemask.evaluation.one_shot import Reader, evaluate_method, fit_groups, latents
+from onemask.segmenters.base import load_method
+
+LABELS = ["background", "left", "right"]
+KEYS = {"study": "test", "class": "cat", "method": "m"}
+
+
+class FakeGenerator:
+    """Its features are the first numbers of the latent, spread over 4 x 4 pixels; it counts the images it made."""
+
+    num_ws, w_dim, resolution = 3, 17, 4
+
+    def __init__(self):
+        self.images = 0
+
+    def features(self, ws):
+        self.images += len(ws)
+        return None, [ws[:, 0, 16:, None, None].expand(-1, -1, 2, 2), ws[:, 1, :16].reshape(-1, 1, 4, 4)]
+
+
+def sample(count=8, seed=0):
+    """Latents that hold a random map of -1, 0, 1; the label is that value plus one."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-1, 2, (count, 16))
+    ws = np.concatenate([values, np.zeros((count, 1))], axis=1).astype(np.float32)
+    return ws, (values + 1).reshape(-1, 4, 4).astype(np.uint8)
+
+
+def build(name, **settings):
+    return lambda seed: load_method(name).build(settings, 3, None, seed)
+
+
+def evaluate(generator, ws, maps, method, groups, **more):
+    test = np.arange(4, len(ws))
+    return evaluate_method(generator, ws, maps, method, groups, test, LABELS, seed=1, keys=KEYS, **more)
+
+
+def test_rows_of_copy_mask_equal_a_direct_comparison():
+    ws, maps = sample()
+    rows = evaluate(FakeGenerator(), ws, maps, build("copy_mask"), [np.array([0]), np.array([1])])
+    assert list(rows.columns) == COLUMNS and len(rows) == 2 * 4 * 3
+    for row in rows.to_dict("records"):
+        label, true, pasted = LABELS.index(row["label"]), maps[4 + row["image"]], maps[row["exemplar"]]
+        assert row["intersection"] == ((true == label) & (pasted == label)).sum()
+        assert row["union"] == ((true == label) | (pasted == label)).sum()
+        assert row["area_true"] == (true == label).sum() and row["area_predicted"] == (pasted == label).sum()
+
+
+def test_a_learnable_task_is_learnt_and_the_batch_does_not_matter():
+    ws, maps = sample()
+    method = build("repurposegan", head="mlp3", hidden=16, epochs=150)
+    small, large = (evaluate(FakeGenerator(), ws, maps, method, [[0], [1]], batch=b) for b in (2, 64))
+    assert image_scores(small)["miou"].min() > 0.95
+    assert small.equals(large)
+
+
+def test_features_of_test_images_are_computed_once_for_all_exemplars():
+    generator = FakeGenerator()
+    ws, maps = sample()
+    evaluate(generator, ws, maps, build("copy_mask"), [[0], [1], [2]])
+    assert generator.images == 3 + 4
+
+
+def test_each_exemplar_has_its_own_seed_whatever_comes_before_it():
+    seeds = []
+    ws, maps = sample()
+
+    def record(seed):
+        seeds.append(seed)
+        return build("copy_mask")(seed)
+
+    evaluate(FakeGenerator(), ws, maps, record, [[0], [1]])
+    evaluate(FakeGenerator(), ws, maps, record, [[3], [1], [2]])
+    assert seeds[:2] == seeds[2:4] and len(set(seeds)) == 3
+
+
+def test_a_missing_label_is_fine_unless_it_is_the_one_to_be_learnt():
+    ws, maps = sample()
+    maps[1][maps[1] == 2] = 0
+    evaluate(FakeGenerator(), ws, maps, build("copy_mask"), [[0], [1]])
+    with pytest.raises(OnemaskError, match="exemplar 1: holds no 'right'"):
+        evaluate(FakeGenerator(), ws, maps, build("copy_mask"), [[0], [1]], required=["right"])
+
+
+def test_groups_of_a_split():
+    ws, maps = sample()
+    splits = {"exemplars": np.array([3, 5]), "supervised": np.array([0, 1, 2]), "rare_exemplars/hat": np.array([6, 7])}
+    annotated = AnnotatedSet(ws, maps, {}, splits)
+    assert [group.tolist() for group in fit_groups(annotated, "exemplars")] == [[3], [5]]
+    assert [group.tolist() for group in fit_groups(annotated, "rare_exemplars/hat")] == [[6], [7]]
+    assert [group.tolist() for group in fit_groups(annotated, "supervised")] == [[0, 1, 2]]
+    with pytest.raises(OnemaskError, match="no split 'tuning'"):
+        fit_groups(annotated, "tuning")
+
+
+def test_latents_of_either_kind():
+    flat = np.ones((2, 17), np.float32)
+    assert latents(flat, 3).shape == (2, 3, 17)
+    layered = np.arange(2 * 3 * 17, dtype=np.float32).reshape(2, 3, 17)
+    assert torch.equal(latents(layered, 3), torch.from_numpy(layered))
+
+
+def test_reader_predicts_for_an_exemplar_set_read_in_pieces():
+    ws, maps = sample()
+    reader = Reader(FakeGenerator(), batch=3)
+    segmenter = reader.fit(build("copy_mask")(0), ws, maps)
+    assert reader.predict([segmenter, segmenter], ws[:5]).shape == (2, 5, 4, 4)

@@ -89,7 +89,7 @@ def test_what_the_scaling_form_would_lose_is_computed_in_the_log_domain():
     # Prototype 0 is reached only by a pixel of no mass; for all others it is 10^5 epsilons away.
     scores = torch.tensor([[1.0, 0.0], [0.0, 0.9], [0.0, 0.8], [0.0, 0.85]], dtype=torch.float64)
     r, c = torch.tensor([0.0, 1.0, 1.0, 1.0], dtype=torch.float64), torch.tensor([0.5, 0.5], dtype=torch.float64)
-    assert module._scaling(scores, 1e-5, 10, r / 3, c) is None
+    assert module._scaling(scores, 1e-5, 10, r / 3, c, 1e5) is None
     codes = sinkhorn(scores, 1e-5, 10, r, c)
     torch.testing.assert_close(codes, reference(scores, 1e-5, 10, r, c), atol=1e-9, rtol=0)
 
@@ -110,6 +110,7 @@ def test_codes_carry_no_gradient():
         ("scores", {"scores": torch.zeros(0, 3)}),
         ("scores", {"scores": torch.zeros(3)}),
         ("scores", {"scores": torch.tensor([[math.nan, 0.0]])}),
+        ("scores", {"scores": torch.tensor([[math.inf, math.inf]])}),
         ("scores", {"scores": torch.zeros(2, 2, dtype=torch.long)}),
         ("epsilon", {"epsilon": 0.0}),
         ("epsilon", {"epsilon": math.inf}),

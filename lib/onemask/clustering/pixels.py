@@ -25,8 +25,8 @@ def patches(images: int, count: int, size: int, patch_size: int, generator: torc
     number = count // patch_size**2
     if not (0 < patch_size <= size and number):
         raise OnemaskError(
-            f"patch_size: no {patch_size} x {patch_size} patch fits into {count} pixels of a {size} x {size} image; lower"
-            " `patch_size` or raise `pixels`"
+            f"patch_size: no {patch_size} x {patch_size} patch fits into {count} pixels of a {size} x {size} image;"
+            " lower `patch_size` or raise `pixels`"
         )
     corners = torch.randint(0, size - patch_size + 1, (2, images, number, 1, 1), generator=generator)
     inside = torch.arange(patch_size)

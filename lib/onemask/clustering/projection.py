@@ -39,13 +39,12 @@ class FeatureProjection(nn.Module):
         """z [N, D, H, W] of maps [N, C_l, h_l, w_l]; the concatenated map is never built."""
         return self._activate(project_features(features, self.weight, size, self.mode))
 
-    def project_pixels(self, x: Tensor, channel_mask: Tensor | None = None) -> Tensor:
-        """z [..., D] of gathered features x [..., C].
+    def project_pixels(self, x: Tensor, first_channel: int = 0) -> Tensor:
+        """z [..., D] of gathered features x [..., C], as if the channels before `first_channel` were zero (Eq. 11).
 
-        `channel_mask` [C] of zeros and ones hides channels (Eq. 11). It is laid on the weight, so x stays as it is.
+        They are left out of the product on both sides: x is neither copied nor written to.
         """
-        weight = self.weight if channel_mask is None else self.weight * channel_mask
-        return self._activate(F.linear(x, weight))
+        return self._activate(F.linear(x[..., first_channel:], self.weight[:, first_channel:]))
 
     def save(self, path: str | Path, prototypes: Tensor | None = None) -> None:
         """Write weight, settings and, where given, prototypes [K, D] as safetensors."""

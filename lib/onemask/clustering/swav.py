@@ -187,12 +187,12 @@ def accumulate_gradients(
     step: int,
 ) -> dict[str, float]:
     """Back-propagate L_global, then L_local (Eq. 10): their sum's gradient in one term's memory. Returns a log row."""
-    loss, codes = swapped_loss(views, (None, None), projection, prototypes, settings, step)
+    loss, codes = swapped_loss(views, (0, 0), projection, prototypes, settings, step)
     loss.backward()
     row = {"global": float(loss.detach()), "local": 0.0, **code_statistics(codes)}
     if settings.local_loss:
-        masks = tuple(local_mask(generator, block).to(prototypes.device) for block in views.blocks)
-        loss, _ = swapped_loss(views, masks, projection, prototypes, settings, step)
+        first = (first_channel(generator, views.blocks[0]), first_channel(generator, views.blocks[1]))
+        loss, _ = swapped_loss(views, first, projection, prototypes, settings, step)
         loss.backward()
         row["local"] = float(loss.detach())
     row["loss"] = row["global"] + row["local"]
@@ -201,24 +201,27 @@ def accumulate_gradients(
     return row
 
 
-def local_mask(generator: FeatureGenerator, block: int) -> Tensor:
-    """M_{1, s-1} of Eq. 11 as channel weights [C]: zero for maps of blocks before the perturbed one (decision 25)."""
-    owners = torch.tensor(generator.feature_blocks).repeat_interleave(torch.tensor(generator.feature_channels))
-    return (owners >= block).float()
+def first_channel(generator: FeatureGenerator, block: int) -> int:
+    """Channels that M_{1, s-1} of Eq. 11 masks: those of the maps before the perturbed block's (decision 25).
+
+    Maps come in the order of their blocks, so these are the first ones.
+    """
+    owners = zip(generator.feature_blocks, generator.feature_channels, strict=True)
+    return sum(channels for owner, channels in owners if owner < block)
 
 
 def swapped_loss(
     views: Views,
-    masks: tuple[Tensor | None, Tensor | None],
+    first_channels: tuple[int, int],
     projection: FeatureProjection,
     prototypes: Tensor,
     settings: SwAVSettings,
     step: int,
 ) -> tuple[Tensor, Tensor]:
-    """Eq. 2 for both views with channels hidden by `masks`; also the codes [B, K] of the first view."""
+    """Eq. 2 for both views, each without the channels before its first; also the codes [B, K] of the first view."""
     scores, codes = [], []
-    for x, mask, marginal in zip(views.features, masks, views.marginals, strict=True):
-        z = F.normalize(projection.project_pixels(x, mask), dim=1)
+    for x, first, marginal in zip(views.features, first_channels, views.marginals, strict=True):
+        z = F.normalize(projection.project_pixels(x, first), dim=1)
         if not bool(torch.isfinite(z).all()):
             raise not_finite("projection", step)
         scores.append(z @ prototypes.T)

@@ -5,7 +5,8 @@ the rows to the pixels' marginal, and so on; it ends on rows. exp(scores / epsil
 scores of 0.27 with epsilon .003, and subtracting one maximum underflows whole rows. Here
 
 1. the first iteration is done in the log domain: every exponent is taken relative to its column's, then its row's
-   maximum. After it each row of the matrix E has a 1, and column sums are at least c_k min_i r_i: nothing is lost;
+   maximum. After it each row of the matrix E has a 1, and column sums are at least c_k min_i r_i: nothing is lost.
+   Scores within 60 epsilons of one another need no such care: one maximum is subtracted;
 2. the others scale two vectors, Q = diag(u) E diag(v), two matrix-vector products each;
 3. entries that exp flushed to zero were below exp(-87). While u and v cannot have raised any of them above 1e-7 the
    result stands; otherwise (checked on every call) the whole computation is repeated in the log domain in float64.
@@ -23,6 +24,7 @@ from torch import Tensor
 
 EXPONENT_ERROR = 2e-5
 LOST_MASS = 1e-7
+NARROW = 60
 
 
 def sinkhorn(
@@ -41,23 +43,26 @@ def sinkhorn(
     _check(scores, epsilon, iterations)
     count, prototypes = scores.shape
     with torch.no_grad():
+        spread = _spread(scores) / epsilon
         r = _marginal("pixel_marginal", pixel_marginal, count, scores.device)
         c = _marginal("prototype_marginal", prototype_marginal, prototypes, scores.device)
-        codes = _scaling(scores, epsilon, iterations, r, c)
+        codes = _scaling(scores, epsilon, iterations, r, c, spread)
         if codes is None:
             codes = _log_domain(scores, epsilon, iterations, r, c)
         return codes.to(scores.dtype)
 
 
-def _scaling(scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor) -> Tensor | None:
-    """Steps 1 to 3 above; None when underflow may have cost more than LOST_MASS."""
-    dtype = _working_dtype(scores, epsilon)
+def _scaling(
+    scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor, spread: float
+) -> Tensor | None:
+    """Steps 1 to 3 above; None when underflow may have cost more than LOST_MASS. `spread`: range over epsilon."""
+    coarse = scores.dtype != torch.float64 and spread * 2.0**-24 <= EXPONENT_ERROR
+    dtype = torch.float32 if coarse else torch.float64
     s, r, c = scores.to(dtype), r.to(dtype), c.to(dtype)
-    matrix = _first_iteration(s, epsilon, c)
+    matrix, v = _first_columns(s, epsilon, c) if spread > NARROW else _narrow_columns(s, epsilon, c)
+    rows = matrix @ v
     tiny = torch.finfo(dtype).tiny
     lost = torch.zeros((), dtype=dtype, device=scores.device)
-    v = torch.ones_like(c)
-    rows = matrix.sum(1)
     for _ in range(iterations - 1):
         u = r / rows
         columns = u @ matrix
@@ -70,12 +75,18 @@ def _scaling(scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tens
     return matrix.mul_(v).div_(rows[:, None])
 
 
-def _first_iteration(scores: Tensor, epsilon: float, c: Tensor) -> Tensor:
-    """E [B, K] = exp((s_ik - g_k - f_i) / epsilon): columns scaled to c, then rows to a maximum of one."""
+def _narrow_columns(scores: Tensor, epsilon: float, c: Tensor) -> tuple[Tensor, Tensor]:
+    """E [B, K] = exp((s - max s) / epsilon) and the v [K] that scales its columns to c."""
+    matrix = torch.sub(scores, scores.max()).div_(epsilon).exp_()
+    return matrix, c / matrix.sum(0)
+
+
+def _first_columns(scores: Tensor, epsilon: float, c: Tensor) -> tuple[Tensor, Tensor]:
+    """E [B, K] = exp((s_ik - g_k - f_i) / epsilon): columns scaled to c, rows to a maximum of one; then v is one."""
     highest = scores.amax(0)
     sums = torch.sub(scores, highest).div_(epsilon).exp_().sum(0)
     centred = torch.sub(scores, highest - epsilon * (c / sums).log())
-    return centred.sub_(centred.amax(1, keepdim=True)).div_(epsilon).exp_()
+    return centred.sub_(centred.amax(1, keepdim=True)).div_(epsilon).exp_(), torch.ones_like(c)
 
 
 def _log_domain(scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor) -> Tensor:
@@ -88,10 +99,12 @@ def _log_domain(scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: T
     return torch.softmax(exponent + g, dim=1)
 
 
-def _working_dtype(scores: Tensor, epsilon: float) -> torch.dtype:
+def _spread(scores: Tensor) -> float:
+    """Largest minus smallest score; ValueError when one is not finite (NaN passes through both)."""
     low, high = torch.aminmax(scores)
-    error = float(high - low) * 2.0**-24 / epsilon
-    return torch.float64 if error > EXPONENT_ERROR or scores.dtype == torch.float64 else torch.float32
+    if not math.isfinite(spread := float(high.double() - low.double())):
+        raise ValueError("scores: expected finite numbers")
+    return spread
 
 
 def _marginal(name: str, marginal: Tensor | None, length: int, device: torch.device) -> Tensor:
@@ -110,8 +123,8 @@ def _marginal(name: str, marginal: Tensor | None, length: int, device: torch.dev
 def _check(scores: Tensor, epsilon: float, iterations: int) -> None:
     if scores.ndim != 2 or scores.numel() == 0:
         raise ValueError(f"scores: shape {tuple(scores.shape)}, expected [B, K] with at least one pixel and prototype")
-    if not scores.is_floating_point() or not bool(torch.isfinite(scores).all()):
-        raise ValueError("scores: expected finite floating-point numbers")
+    if not scores.is_floating_point():
+        raise ValueError(f"scores: {scores.dtype}, expected floating-point numbers")
     if not (math.isfinite(epsilon) and epsilon > 0):
         raise ValueError(f"epsilon: {epsilon} is not a positive number")
     if iterations < 1:

@@ -44,11 +44,13 @@ def load_study(config: Mapping[str, Any], root: Path = REPOSITORY) -> Study:
     for layer in layers:
         study = merge(study, layer)
     study = _resolve_classes(merge(_preset(study.get("preset", "paper"), root), study))
+    classes = sorted(path.stem for path in (root / "config/labels").glob("*.yaml"))
+    _check_known("classes", study.get("classes") or {}, classes, "class")
     try:
         checked = Study.model_validate(study)
     except ValidationError as error:
         raise OnemaskError(f"config of study {name}: {_one_line(error)}") from None
-    _check_names(checked, root)
+    _check_names(checked)
     return checked
 
 
@@ -97,9 +99,8 @@ def _resolve_classes(study: dict[str, Any]) -> dict[str, Any]:
     return study | {"classes": resolved}
 
 
-def _check_names(study: Study, root: Path) -> None:
-    """Classes, modules and methods that the configuration names must exist; OnemaskError says which are there."""
-    _check_known("classes", study.classes, sorted(p.stem for p in (root / "config/labels").glob("*.yaml")), "class")
+def _check_names(study: Study) -> None:
+    """Modules and methods that the configuration names must exist; OnemaskError says which are there."""
     modules = [path.stem for path in sorted((PACKAGE / "segmenters").glob("*.py")) if "def build(" in path.read_text()]
     for name, method in study.methods.items():
         _check_known(f"methods.{name}.module", [method.module], modules, "module of onemask.segmenters")

@@ -81,7 +81,7 @@ class DegradeSettings(Section):
     probability: Share = 0.5
     warp: float = Field(0.025, ge=0)
     colour: float = Field(0.25, ge=0)
-    noise: float = Field(0.25, ge=0)
+    noise: float = Field(0.1, ge=0)
     blur: float = Field(1.2, ge=0)
     ringing: float = Field(1.5, ge=0)
     resample: Share = 1.0
@@ -92,8 +92,8 @@ class AnnotatorSettings(Section):
     """The U-Net that stands in for the human annotator (onemask.demo.annotator); `version` as for generators."""
 
     version: Positive = 1
-    renders: Positive = 16_000
-    steps: Positive = 3500
+    renders: Positive = 12_000
+    steps: Positive = 2000
     batch: Positive = 32
     learning_rate: PositiveFloat = 3e-3
     weight_decay: float = Field(1e-2, ge=0)
@@ -153,6 +153,7 @@ class SwAVSettings(Section):
     weight_decay: float = Field(1e-6, ge=0)
     lars_trust: PositiveFloat = 0.01
     activation: Literal["leaky_relu", "linear"] = "leaky_relu"
+    upsampling: Literal["nearest", "bilinear"] = "nearest"
 
 
 class KMeansSettings(Section):
@@ -163,6 +164,8 @@ class KMeansSettings(Section):
     pixels: Positive = 1024
     batch: Positive = 4096
     iterations: Positive = 100
+    scaling: Literal["map_std", "none"] = "map_std"
+    upsampling: Literal["nearest", "bilinear"] = "nearest"
 
 
 class HeadSettings(Section):

@@ -1,0 +1,144 @@
+"""The study configuration: layers, checks, one-line errors, and defaults held equal to those of the modules."""
+
+import dataclasses
+import json
+
+import pytest
+
+from onemask import sections
+from onemask.config import REPOSITORY, json_schema, load_study, merge
+from onemask.errors import OnemaskError
+
+TRAINED = {"source": "train"}
+NEW_CLASS = {"generator": TRAINED, "annotated": TRAINED, "annotators": {"first": TRAINED, "second": TRAINED}}
+
+
+def test_merge_follows_rfc_7396():
+    base = {"a": {"b": 1, "c": 2}, "d": [1, 2]}
+    assert merge(base, {"a": {"b": None, "e": 3}, "d": [9]}) == {"a": {"c": 2, "e": 3}, "d": [9]}
+    assert base == {"a": {"b": 1, "c": 2}, "d": [1, 2]}
+
+
+@pytest.mark.parametrize("name", ["demo", "test"])
+def test_studies_load(name):
+    study = load_study({"study": name})
+    assert study.study == name
+    assert study.class_names == ["face", "cat", "car", "horse"]
+    assert set(study.methods_of("face")) == set(study.methods)
+
+
+def test_overrides_merge_deeply_and_reach_every_class():
+    study = load_study({"study": "demo", "swav": {"temperature": 0.2}})
+    plain = load_study({"study": "demo"})
+    for name in study.class_names:
+        changed, before = study.job_settings(name, "swav"), plain.job_settings(name, "swav")
+        assert changed.pop("temperature") == 0.2 != before.pop("temperature")
+        assert changed == before
+
+
+def test_a_class_changes_a_section_for_itself_alone():
+    study = load_study({"study": "demo", "classes": {"cat": {"swav": {"steps": 7}}}})
+    assert study.classes["cat"].swav.steps == 7
+    assert study.classes["cat"].swav.dim == study.classes["face"].swav.dim
+    assert study.classes["face"].swav.steps != 7
+
+
+def test_a_configfile_of_the_study_itself_changes_nothing():
+    import yaml
+
+    content = yaml.safe_load((REPOSITORY / "config/studies/test.yaml").read_text())
+    assert load_study({"study": "demo"} | content) == load_study({"study": "test"})
+
+
+def test_null_removes_a_method_and_a_class():
+    study = load_study({"study": "demo", "methods": {"copy_mask": None}, "classes": {"horse": None}})
+    assert "copy_mask" not in study.methods and "horse" not in study.classes
+
+
+def test_preset_lies_under_the_study():
+    paper, release = (load_study({"study": "demo", "preset": preset}) for preset in ("paper", "release"))
+    assert paper.swav.activation == "leaky_relu" and release.swav.activation == "linear"
+    assert paper.swav.perturbation.strength == 0.9 and release.swav.perturbation.strength == 1.0
+    assert paper.heads.learning_rate == 0.01 and release.heads.learning_rate == 0.001
+    stated = load_study({"study": "demo", "preset": "release", "swav": {"local_loss": True}})
+    assert stated.swav.local_loss and not release.swav.local_loss
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"study": "nope"}, "no study 'nope' in config/studies; there are demo"),
+        ({"study": None}, "`study` must name a file"),
+        ({"swav": {"temprature": 1}}, "swav.temprature: unknown key; did you mean 'temperature'?"),
+        ({"classes": {"face": {"swav": {"perturbation": {"strenght": 1}}}}}, "unknown key; did you mean 'strength'?"),
+        ({"swav": {"temperature": "warm"}}, "swav.temperature: Input should be a valid number"),
+        ({"swav": {"temperature": 0}}, "swav.temperature: Input should be greater than 0"),
+        ({"nonsense": 1}, "nonsense: unknown key; there are study, version"),
+        ({"classes": {"dog": {"generator": TRAINED}}}, "classes: 'dog' is no class; there are car, cat, face, horse"),
+        ({"classes": {"face": 3}}, "classes.face"),
+        ({"classes": {"face": {"generator": {"source": "url", "file": None}}}}, "needs `url` and `sha256`"),
+        ({"classes": {"face": {"generator": {"sha256": "12"}}}}, "sha256: String should match"),
+        ({"classes": {"face": {"methods": ["magic"]}}}, "classes.face.methods: 'magic' is no method; there"),
+        ({"methods": {"x": {"module": "magic", "title": "X"}}}, "methods.x.module: 'magic' is no module"),
+        ({"methods": {"x": {"module": "hfc", "title": "X", "clustering": "magic"}}}, "methods.x.clustering: Input"),
+        ({"tuning": {"space": {"magic": {}}}}, "tuning.space: 'magic' is no method"),
+        ({"preset": "nope"}, "preset 'nope' is not one of paper, release"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
+    ],
+)
+def test_every_error_is_one_line_that_names_the_key(overrides, message):
+    with pytest.raises(OnemaskError) as caught:
+        load_study(merge_keeping_none({"study": "demo"}, overrides))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def merge_keeping_none(base, patch):
+    """As the command line: a null stays a null, for load_study to read."""
+    return base | patch
+
+
+def test_a_study_file_that_is_no_mapping_is_one_line(tmp_path):
+    (tmp_path / "config/studies").mkdir(parents=True)
+    (tmp_path / "config/studies/odd.yaml").write_text("- a\n- b: [\n")
+    with pytest.raises(OnemaskError, match=r"odd\.yaml: not readable as YAML") as caught:
+        load_study({"study": "odd"}, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_exported_schema_is_the_models():
+    path = REPOSITORY / "workflow/schemas/study.schema.json"
+    assert json.loads(path.read_text()) == json.loads(json.dumps(json_schema())), "run `make schema`"
+
+
+def plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+def defaults(settings):
+    """Names and default values of a dataclass, nested ones as mappings."""
+    return {name: plain(value) for name, value in dataclasses.asdict(settings()).items()}
+
+
+def dumped(section, without=()):
+    values = section().model_dump()
+    return {name: plain(value) for name, value in values.items() if name not in without}
+
+
+def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
+    from onemask.clustering.kmeans import KMeansSettings
+    from onemask.clustering.swav import SwAVSettings
+    from onemask.demo.annotating import AnnotatedSetSettings
+    from onemask.demo.annotator import AnnotatorSettings
+    from onemask.segmenters.fit import FitOptions
+    from onemask.training.settings import TrainingSettings
+
+    def module(settings, *given_by_the_study):
+        return {name: value for name, value in defaults(settings).items() if name not in given_by_the_study}
+
+    assert dumped(sections.SwAVSettings) == module(SwAVSettings, "truncation")
+    assert dumped(sections.KMeansSettings) == module(KMeansSettings, "truncation")
+    assert dumped(sections.AnnotatorSettings, ["version"]) == module(AnnotatorSettings)
+    assert dumped(sections.AnnotatedSetSettings, ["version"]) == module(AnnotatedSetSettings, "truncation")
+    assert dumped(sections.GeneratorTrainingSettings, ["version", "renders"]) == module(TrainingSettings, "resolution")
+    assert dumped(sections.HeadSettings, ["hidden"]) == module(FitOptions, "batch")

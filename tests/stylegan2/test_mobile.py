@@ -71,6 +71,18 @@ def test_a_seed_gives_its_latent_in_any_batch_and_truncation_pulls_to_the_mean(g
     torch.testing.assert_close(alone - generator.w_avg, 0.7 * (full - generator.w_avg))
 
 
+def test_without_images_features_are_the_same_maps(generator: MobileGenerator) -> None:
+    ws = generator.sample_ws([6])
+    image, maps = generator.features(ws)
+    assert image.shape == (1, 3, 1024, 1024)
+    torch.testing.assert_close(image, generator.synthesize(ws))
+    generator.images = False
+    image, alone = generator.features(ws)
+    generator.images = True
+    assert image.numel() == 0
+    torch.testing.assert_close(alone, maps)
+
+
 def test_an_impossible_size_is_refused() -> None:
     with pytest.raises(OnemaskError, match="max_feature_resolution: 100"):
         MobileGenerator(100)

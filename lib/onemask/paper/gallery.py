@@ -1,0 +1,87 @@
+"""A picture of one annotated image and of unseen images with their predicted label maps. Draws; knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+from onemask.errors import OnemaskError
+from onemask.files import atomic
+from onemask.labels import LabelSet
+
+Picture = tuple[np.ndarray, np.ndarray]
+MARGIN, GAP, LINE = 16, 6, 22
+INK = "#202020"
+
+
+def load_pictures(path: str | Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs (image, label map) of what onemask.evaluation.pictures wrote; OnemaskError if it is something else."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return list(zip(content["images"], content["label_maps"], strict=True))
+    except (OSError, ValueError, KeyError) as error:
+        raise OnemaskError(f"{path}: not a file of pictures ({error}); run the rule that makes it again") from None
+
+
+def overlay(image: np.ndarray, label_map: np.ndarray, labels: LabelSet, opacity: float) -> np.ndarray:
+    """uint8 [H, W, 3]: the labels' colours over the image. The label map [h, w] is enlarged without interpolation."""
+    colours = np.array([ImageColor.getrgb(colour) for colour in labels.colours], dtype=np.float64)
+    height, width = image.shape[:2]
+    sized = np.asarray(Image.fromarray(label_map).resize((width, height), Image.Resampling.NEAREST))
+    return np.rint((1 - opacity) * image + opacity * colours[sized]).astype(np.uint8)
+
+
+def draw_gallery(
+    exemplar: Picture, unseen: Sequence[Picture], labels: LabelSet, columns: int, tile: int, opacity: float
+) -> Image.Image:
+    """RGB picture: at the left the exemplar above its annotation, at the right pairs of image and prediction.
+
+    A picture is an image uint8 [H, W, 3] with its label map uint8 [h, w]; `tile` is the side of an unseen image.
+    """
+    rows = -(-len(unseen) // columns)
+    step = tile + GAP
+    large = rows * step - GAP // 2  # two of these and the gap between them are as high as all rows of pairs
+    left, top = 2 * MARGIN + large, MARGIN + LINE
+    width, height = left + columns * step - GAP + MARGIN, top + 2 * rows * step - GAP + 2 * MARGIN + LINE
+    canvas = Image.new("RGB", (width, height), "white")
+    _paste_pair(canvas, exemplar, labels, opacity, large, (MARGIN, top))
+    for number, picture in enumerate(unseen):
+        row, column = divmod(number, columns)
+        _paste_pair(canvas, picture, labels, opacity, tile, (left + column * step, top + 2 * row * step))
+    pen = ImageDraw.Draw(canvas)
+    pen.text((MARGIN, top - 5), "the one annotated image", INK, _font(17), anchor="ls")
+    pen.text((left, top - 5), "unseen images and their predicted labels", INK, _font(17), anchor="ls")
+    _draw_legend(pen, labels, (MARGIN, height - MARGIN - LINE // 2), width - 2 * MARGIN)
+    return canvas
+
+
+def save_gallery(path: str | Path, gallery: Image.Image) -> None:
+    """Write a PNG of 256 colours, dithered: a third of the size of one with all colours."""
+    with atomic(path) as temporary:
+        gallery.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(temporary, optimize=True)
+
+
+def _paste_pair(
+    canvas: Image.Image, picture: Picture, labels: LabelSet, opacity: float, side: int, corner: tuple[int, int]
+) -> None:
+    """The image and, below it, the same image under its labels."""
+    image, label_map = picture
+    x, y = corner
+    for offset, pixels in ((0, image), (side + GAP, overlay(image, label_map, labels, opacity))):
+        canvas.paste(Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS), (x, y + offset))
+
+
+def _draw_legend(pen: ImageDraw.ImageDraw, labels: LabelSet, start: tuple[int, int], width: int) -> None:
+    """A swatch and a name per label in one line, spread evenly over `width`."""
+    x, y = start
+    for number, (name, colour) in enumerate(zip(labels.names, labels.colours, strict=True)):
+        place = x + number * width // len(labels)
+        pen.rectangle((place, y - 8, place + 24, y + 8), fill=colour, outline=INK)
+        pen.text((place + 32, y), name, INK, _font(17), anchor="lm")
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

@@ -1,0 +1,62 @@
+"""Configuration of the study real_faces (config/real_faces/study.yaml), typed like the others' (onemask.sections)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from onemask.errors import OnemaskError
+from onemask.sections import HeadSettings, Natural, Positive, Section, Sha256, Share, SwAVSettings
+
+
+class Wheel(Section):
+    """A pinned wheel of PyPI, `name==version`."""
+
+    requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9._]+$")]
+    sha256: Sha256
+
+
+class OneShot(HeadSettings):
+    """The one-shot method: a module of onemask.segmenters on the clustering, its head, and the head's optimisation."""
+
+    module: str
+    head: Literal["mlp1", "mlp3", "fcn3", "fcn5", "fcn7", "fcn9"]
+
+
+class Figure(Section):
+    """Looks of the figure; changing them draws it again and does nothing else."""
+
+    columns: Positive = 6
+    tile: Positive = 160
+    opacity: Share = 0.55
+
+
+class RealFaces(Section):
+    """The whole study. `unseen` are the seeds of the faces to segment."""
+
+    seed: Natural
+    labels: str
+    annotation: str
+    wheel: Wheel
+    resolution: Literal[64, 128, 256, 512]
+    truncation: Annotated[float, Field(gt=0, le=1)]
+    swav: SwAVSettings
+    method: OneShot
+    unseen: Annotated[list[Natural], Field(min_length=1)]
+    figure: Figure = Figure()
+
+
+def load_real_faces(path: str | Path) -> RealFaces:
+    """The study's file, checked; OnemaskError is one line with the first problem's key."""
+    try:
+        content: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return RealFaces.model_validate(content)
+    except (OSError, yaml.YAMLError) as error:
+        raise OnemaskError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise OnemaskError(f"{path}: {where}: {first['msg']} (got {first['input']!r})"[:300]) from None

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from onemask.data.polygons import read_polygons
+from onemask.errors import OnemaskError
+from onemask.labels import read_labels
+from onemask.real_faces import load_real_faces
+
+ROOT = Path(__file__).resolve().parents[1]
+STUDY = ROOT / "config/real_faces/study.yaml"
+
+
+def test_the_annotated_face_is_not_among_the_unseen() -> None:
+    study = load_real_faces(STUDY)
+    annotation = read_polygons(ROOT / study.annotation, read_labels(ROOT / f"config/labels/{study.labels}.yaml"))
+    assert annotation.seed not in study.unseen and len(set(study.unseen)) == len(study.unseen) >= 10
+    assert annotation.image_size % study.resolution == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"swav": {"temprature": 0.1}}, "swav.temprature: Extra inputs"),
+        ({"resolution": 100}, "resolution: "),
+        ({"wheel": {"requirement": "random-face", "sha256": "0" * 64}}, "wheel.requirement: "),
+        ({"unseen": []}, "unseen: "),
+    ],
+)
+def test_a_bad_value_is_one_line_with_its_key(tmp_path: Path, change: dict, message: str) -> None:
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(yaml.safe_load(STUDY.read_text()) | change))
+    with pytest.raises(OnemaskError, match=message) as raised:
+        load_real_faces(tmp_path / "study.yaml")
+    assert "\n" not in str(raised.value) and "study.yaml" in str(raised.value)

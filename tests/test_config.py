@@ -76,6 +76,7 @@ def test_preset_lies_under_the_study():
         ({"nonsense": 1}, "nonsense: unknown key; there are study, version"),
         ({"classes": {"dog": {"generator": TRAINED}}}, "classes: 'dog' is no class; there are car, cat, face, horse"),
         ({"classes": {"face": 3}}, "classes.face"),
+        ({"classes": 3}, "classes: Input should be a valid dictionary"),
         ({"classes": {"face": {"generator": {"source": "url", "file": None}}}}, "needs `url` and `sha256`"),
         ({"classes": {"face": {"generator": {"sha256": "12"}}}}, "sha256: String should match"),
         ({"classes": {"face": {"methods": ["magic"]}}}, "classes.face.methods: 'magic' is no method; there"),

@@ -45,7 +45,7 @@ def load_study(config: Mapping[str, Any], root: Path = REPOSITORY) -> Study:
         study = merge(study, layer)
     study = _resolve_classes(merge(_preset(study.get("preset", "paper"), root), study))
     classes = sorted(path.stem for path in (root / "config/labels").glob("*.yaml"))
-    _check_known("classes", study.get("classes") or {}, classes, "class")
+    _check_known("classes", study["classes"] if isinstance(study.get("classes"), dict) else {}, classes, "class")
     try:
         checked = Study.model_validate(study)
     except ValidationError as error:

@@ -40,7 +40,7 @@ rule score_generator:
         mem_mb=2000,
     params:
         samples=5000,
-        code=code("score_generator.py"),
+        code=lambda w: code("score_generator.py", f"onemask.demo.{w.cls}"),
     script:
         "../../scripts/score_generator.py"
 

@@ -1,0 +1,50 @@
+"""Tuning trials: equal numbers, no repetition, only known keys."""
+
+import pytest
+
+from onemask.config import load_study
+from onemask.errors import OnemaskError
+from onemask.evaluation.tuning import draw_trials, with_trial
+
+SPACE = {"swav.temperature": [0.1, 0.2, 0.3], "heads.hidden": [8, 16]}
+
+
+def test_the_first_trial_is_the_study_and_the_others_are_different_points():
+    trials = draw_trials(SPACE, 7, seed=1)
+    assert trials[0] == {} and len(trials) == 7
+    assert len({tuple(trial.items()) for trial in trials}) == 7
+    assert all(trial[key] in SPACE[key] for trial in trials[1:] for key in SPACE)
+
+
+def test_trials_depend_on_the_seed_alone():
+    assert draw_trials(SPACE, 4, seed=1) == draw_trials(SPACE, 4, seed=1)
+    assert any(draw_trials(SPACE, 4, seed=1) != draw_trials(SPACE, 4, seed=seed) for seed in range(2, 9))
+
+
+def test_a_grid_that_is_too_small_is_an_error_and_an_empty_one_a_single_trial():
+    with pytest.raises(OnemaskError, match="6 points for 8 trials"):
+        draw_trials(SPACE, 8, seed=1)
+    assert draw_trials({}, 8, seed=1) == [{}]
+
+
+def test_a_trial_changes_its_keys_alone_and_not_the_original():
+    sections = {"swav": {"temperature": 0.1, "perturbation": {"strength": 0.9}}, "heads": {"hidden": 8}}
+    changed = with_trial(sections, {"swav.temperature": 0.5, "swav.perturbation.strength": 0.3})
+    assert changed == {"swav": {"temperature": 0.5, "perturbation": {"strength": 0.3}}, "heads": {"hidden": 8}}
+    assert sections["swav"] == {"temperature": 0.1, "perturbation": {"strength": 0.9}}
+
+
+@pytest.mark.parametrize("key", ["swav.temprature", "heads", "none.hidden", "swav.temperature.deep"])
+def test_an_unknown_key_is_an_error(key):
+    with pytest.raises(OnemaskError, match="unknown key"):
+        with_trial({"swav": {"temperature": 0.1}, "heads": {"hidden": 8}}, {key: 1})
+
+
+def test_every_method_of_the_demo_gets_the_same_number_of_trials():
+    study = load_study({"study": "demo"})
+    sections = {name: study.job_settings("face", name) for name in ("swav", "kmeans", "heads")}
+    for method in study.methods:
+        trials = draw_trials(study.tuning.space.get(method, {}), study.tuning.trials, seed=1)
+        assert len(trials) == (1 if method == "copy_mask" else study.tuning.trials)
+        for trial in trials:
+            with_trial(sections, trial)

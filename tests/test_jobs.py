@@ -1,0 +1,63 @@
+"""What surrounds a script's work: the log, one-line errors, threads."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from onemask.errors import OnemaskError
+from onemask.jobs import device, job
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    return SimpleNamespace(log=[str(tmp_path / "rule.log")], threads=1, resources={})
+
+
+@pytest.fixture(autouse=True)
+def restore_torch():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+def log(snakemake):
+    with open(snakemake.log[0]) as stream:
+        return stream.read()
+
+
+def test_an_onemask_error_is_one_line_of_terminal_and_log(snakemake, capsys):
+    with pytest.raises(SystemExit) as caught, job(snakemake):
+        raise OnemaskError("a.npz: no such file")
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == log(snakemake) == "error: a.npz: no such file\n"
+
+
+def test_another_error_leaves_its_traceback_in_the_log(snakemake):
+    with pytest.raises(ZeroDivisionError), job(snakemake):
+        _ = 1 / 0
+    assert "Traceback" in log(snakemake) and "ZeroDivisionError" in log(snakemake)
+
+
+def test_progress_reaches_both_and_the_terminal_is_given_back(snakemake, capsys):
+    before = sys.stderr
+    with job(snakemake):
+        print("half\rwhole", file=sys.stderr)
+    assert sys.stderr is before
+    assert capsys.readouterr().err == "half\rwhole\n"
+    assert log(snakemake) == "half\nwhole\n"
+
+
+def test_torch_gets_the_declared_threads_and_is_deterministic(snakemake):
+    snakemake.threads = 1
+    with job(snakemake):
+        assert torch.get_num_threads() == 1
+        assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_gpu_is_used_only_when_the_rule_was_given_one(snakemake):
+    assert device(snakemake) == "cpu"
+    snakemake.resources = {"gpu": 1}
+    assert device(snakemake) == "cuda"

@@ -1,0 +1,129 @@
+"""What the workflow plans: rules, errors before any job, and what a change runs again.
+
+Re-runs are planned on a copy of the workflow whose scripts only touch their outputs: Snakemake's own records are real.
+"""
+
+import os
+import shutil
+
+import pytest
+from conftest import ROOT, planned, run_snakemake
+
+TARGETS = ["results/table2.tex", "results/table2.csv", "results/metrics.json"]
+STUB = """
+from pathlib import Path
+for path in snakemake.output:
+    Path(path).write_text(path)
+"""
+
+
+def dry_run(*arguments, **where):
+    return run_snakemake("--dry-run", *TARGETS, *arguments, **where)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A copy of the workflow, its demo run to the end by stubs."""
+    root = tmp_path_factory.mktemp("workflow")
+    for name in ("workflow", "profiles", "config"):
+        shutil.copytree(ROOT / name, root / name)
+    shutil.copy(ROOT / "Snakefile", root)
+    (root / "scripts").mkdir()
+    for script in (ROOT / "scripts").glob("*.py"):
+        (root / "scripts" / script.name).write_text(STUB)
+    run = run_snakemake("--cores", "2", *TARGETS, root=root)
+    assert run.returncode == 0, run.stdout[-3000:]
+    return root
+
+
+def test_lint_finds_nothing_but_missing_conda_environments():
+    """One environment serves all rules: environment.yml, or `make`, before Snakemake starts."""
+    lints = {line.strip() for line in run_snakemake("--lint").stdout.splitlines() if line.startswith("    * ")}
+    assert lints == {"* Specify a conda environment or container for each rule.:"}
+
+
+def test_demo_fetches_and_runs_every_method_on_every_class(tmp_path):
+    jobs = planned(dry_run(directory=tmp_path).stdout)
+    assert jobs == {
+        "fetch_generator": 4,
+        "fetch_annotated_set": 4,
+        "annotator_report": 4,
+        "train_swav": 4,
+        "fit_kmeans": 4,
+        "one_shot": 28,
+        "table2": 1,
+        "publish": 3,
+    }
+
+
+@pytest.mark.parametrize("choice", ["--config study=test", f"--configfile {ROOT}/config/studies/test.yaml"])
+def test_the_test_study_trains_everything(tmp_path, choice):
+    jobs = planned(dry_run(*choice.split(), directory=tmp_path).stdout)
+    assert jobs["train_generator"] == jobs["make_annotated_set"] == 4
+    assert jobs["train_annotator"] == 8
+    assert jobs["one_shot"] == 7 + 3 * 2
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("swav={temprature: 0.2}", "config of study demo: swav.temprature: unknown key; did you mean 'temperature'?"),
+        ("swav={temperature: hot}", "config of study demo: swav.temperature: Input should be a valid number"),
+        ("study=none", "config: no study 'none' in config/studies; there are demo"),
+        ("classes={dog: {}}", "config: classes: 'dog' is no class; there are car, cat, face, horse"),
+        ("methods={x: {module: y, title: z}}", "config: methods.x.module: 'y' is no module of onemask.segmenters"),
+    ],
+)
+def test_a_bad_configuration_is_one_line_before_any_job(tmp_path, config, message):
+    run = run_snakemake("--cores", "1", *TARGETS, "--config", config, directory=tmp_path)
+    assert run.returncode == 1
+    errors = [line for line in run.stdout.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and errors[0].startswith(f"error: {message}")
+    assert "Traceback" not in run.stdout and "rule " not in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("file: zoo/none.safetensors", "zoo/none.safetensors: no such file; restore it"),
+        (f"file: config/config.yaml, sha256: {'1' * 64}", "config/config.yaml: sha256 is "),
+    ],
+)
+def test_a_missing_or_changed_zoo_file_is_one_line_in_the_output_and_the_log(tmp_path, source, message):
+    target = "resources/generators/demo/face.safetensors"
+    override = f"classes={{face: {{generator: {{{source}}}}}}}"
+    run = run_snakemake("--cores", "1", target, "--config", override, directory=tmp_path)
+    assert run.returncode == 1
+    log = (tmp_path / "results/demo/logs/fetch_generator/face.log").read_text().strip()
+    assert log.startswith("error: ") and message in log and "\n" not in log
+    assert log in run.stdout.splitlines() and "Traceback" not in run.stdout
+    assert not list((tmp_path / "resources").rglob("*.safetensors*"))
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in dry_run(root=finished).stdout
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("swav={temperature: 0.2}", {"train_swav": 4, "one_shot": 8, "table2": 1, "publish": 3}),
+        ("kmeans={clusters: 7}", {"fit_kmeans": 4, "one_shot": 4, "table2": 1, "publish": 3}),
+        ("classes={cat: {swav: {steps: 3}}}", {"train_swav": 1, "one_shot": 2, "table2": 1, "publish": 3}),
+        ("heads={epochs: 3}", {"one_shot": 28, "table2": 1, "publish": 3}),
+        ("methods={copy_mask: {settings: {a: 1}}}", {"one_shot": 4, "table2": 1, "publish": 3}),
+        ("methods={copy_mask: {title: Paste}}", {"table2": 1, "publish": 3}),
+        ("table={decimals: 2}", {"table2": 1, "publish": 3}),
+        ("version=2", {"train_swav": 4, "fit_kmeans": 4, "one_shot": 28, "table2": 1, "publish": 3}),
+        ("annotator={steps: 9}", {}),
+        ("tuning={trials: 9}", {}),
+    ],
+)
+def test_a_change_runs_its_rule_and_what_follows_and_nothing_else(finished, config, expected):
+    assert planned(dry_run("--config", config, root=finished).stdout) == expected
+
+
+def test_fresh_file_times_alone_run_nothing(finished):
+    for path in [*finished.glob("resources/**/*.*"), *finished.glob("scripts/*"), *finished.glob("config/labels/*")]:
+        os.utime(path)
+    assert planned(dry_run(root=finished).stdout) == {}

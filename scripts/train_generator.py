@@ -12,7 +12,7 @@ import torch
 from onemask.files import save_image
 from onemask.jobs import device, job
 from onemask.stylegan2.checkpoint import save_generator
-from onemask.training.loop import train
+from onemask.training.loop import load_state, new_trainer, train
 from onemask.training.settings import TrainingSettings
 
 GRID = 8
@@ -27,14 +27,22 @@ def grid(generator, truncation):
     return rows.reshape(GRID * images.shape[-2], GRID * images.shape[-1], 3).numpy()
 
 
+def finished(settings, state, seed, where):
+    """The trainer at its last snapshot, whether this job or one before it got there."""
+    trainer = new_trainer(settings, seed, torch.device(where))
+    load_state(state / "state.safetensors", trainer)
+    return trainer
+
+
 with job(snakemake):
-    params, state = snakemake.params, Path(snakemake.params.state)
+    params, where, state = snakemake.params, device(snakemake), Path(snakemake.params.state)
     values = {name: value for name, value in params.settings.items() if name not in ("version", "renders")}
     settings = TrainingSettings(resolution=params.resolution, **values)
     renders = np.load(snakemake.input.renders, mmap_mode="r", allow_pickle=False)
-    for trainer in train(settings, renders, state, params.seed, device=device(snakemake)):
+    for trainer in train(settings, renders, state, params.seed, device=where):
         save_image(state / "samples.png", grid(trainer.average, params.truncation))
+    average = finished(settings, state, params.seed, where).average
     provenance = {"study": params.study, "seed": params.seed, "kimg": settings.kimg}
-    save_generator(snakemake.output.generator, trainer.average, provenance, torch.float16)
+    save_generator(snakemake.output.generator, average, provenance, torch.float16)
+    save_image(snakemake.output.samples, grid(average, params.truncation))
     shutil.copyfile(state / "metrics.csv", snakemake.output.metrics)
-    shutil.copyfile(state / "samples.png", snakemake.output.samples)

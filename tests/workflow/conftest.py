@@ -23,7 +23,7 @@ def run_snakemake(*arguments, directory=None, root=ROOT):
 
 def planned(output):
     """{rule: number of jobs} of a (dry) run's job statistics; empty when there is nothing to do."""
-    match = re.search(r"^Job stats:\njob .*\n-+ .*\n(.*?)^total ", output, re.M | re.S)
+    match = re.search(r"^Job stats:\njob [^\n]*\n-+ [^\n]*\n(.*?)^total ", output, re.M | re.S)
     return {line.split()[0]: int(line.split()[1]) for line in match[1].splitlines()} if match else {}
 
 

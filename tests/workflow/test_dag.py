@@ -1,0 +1,132 @@
+"""The whole workflow at the `test` study, from renders to Table 2: structure and plumbing, not quality."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from conftest import ROOT, planned, run_snakemake
+
+from onemask.config import load_study
+from onemask.data.annotated import read_annotated
+from onemask.files import read_safetensors, sha256
+from onemask.labels import read_labels
+
+STUDY = load_study({"study": "test"})
+TARGETS = ["results/table2.tex", "results/table2.csv", "results/metrics.json"]
+METHODS = [(name, method) for name in STUDY.class_names for method in STUDY.methods_of(name)]
+
+
+def run(directory, *arguments):
+    return run_snakemake("--config", "study=test", *arguments, directory=directory)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A working directory in which the whole study has been run."""
+    directory = tmp_path_factory.mktemp("dag")
+    finished = run(directory, "--cores", "2", "--", *TARGETS)
+    assert finished.returncode == 0, finished.stdout[-6000:]
+    return directory
+
+
+def rows(path):
+    with open(path, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_job_leaves_a_log_and_nothing_temporary(folder):
+    logs = {path.relative_to(folder / "results/test/logs").parts[0] for path in folder.rglob("*.log")}
+    assert {"render_dataset", "train_generator", "train_annotator", "train_swav", "one_shot", "table2.log"} <= logs
+    assert not [path for path in folder.rglob("*.part*") if ".snakemake" not in path.parts]
+
+
+def test_generators_are_trained_at_the_studys_size(folder):
+    for name in STUDY.class_names:
+        tensors, metadata = read_safetensors(folder / f"resources/generators/test/{name}.safetensors")
+        assert metadata["architecture"]["resolution"] == 32
+        assert all(np.isfinite(tensor.float().numpy()).all() for tensor in tensors.values())
+    log = rows(folder / "results/test/generators/face/metrics.csv")
+    assert [float(row["kimg"]) for row in log] == pytest.approx([1.008, 2.0], abs=0.02)
+
+
+def test_annotated_sets_hold_the_configured_splits(folder):
+    sizes = STUDY.annotated_set
+    for name in STUDY.class_names:
+        labels = read_labels(ROOT / f"config/labels/{name}.yaml")
+        annotated = read_annotated(folder / f"resources/annotated/test/{name}.npz", labels)
+        for split in ("exemplars", "test", "tuning", "supervised"):
+            assert len(annotated.indices(split)) == getattr(sizes, split)
+        splits = [set(annotated.indices(split)) for split in ("exemplars", "test", "tuning", "supervised")]
+        assert len(set.union(*splits)) == sum(map(len, splits))
+
+
+@pytest.mark.parametrize(("name", "method"), METHODS)
+def test_rows_are_one_per_exemplar_image_and_label(folder, name, method):
+    found = rows(folder / f"results/test/one_shot/{name}/{method}.csv")
+    fits = 1 if STUDY.methods[method].fit_split == "supervised" else STUDY.annotated_set.exemplars
+    labels = read_labels(ROOT / f"config/labels/{name}.yaml")
+    keys = [(row["exemplar"], row["image"], row["label"]) for row in found]
+    assert len(set(keys)) == len(keys) == fits * STUDY.annotated_set.test * len(labels)
+    assert {(row["study"], row["class"], row["method"]) for row in found} == {("test", name, method)}
+    for row in found:
+        union = int(row["area_true"]) + int(row["area_predicted"]) - int(row["intersection"])
+        assert int(row["union"]) == union
+        assert row["iou"] == "" if union == 0 else float(row["iou"]) == pytest.approx(int(row["intersection"]) / union)
+
+
+def test_the_table_holds_every_method_of_every_class(folder):
+    table = rows(folder / "results/table2.csv")
+    assert [(row["class"], row["method"]) for row in table] == METHODS
+    assert all(0 <= float(row["wiou_mean"]) <= float(row["wiou_fg_mean"]) <= 100 for row in table)
+    metrics = json.loads((folder / "results/metrics.json").read_text())
+    assert {(name, method) for name in metrics for method in metrics[name]} == set(METHODS)
+    assert r"\texttt{test}" in (folder / "results/table2.tex").read_text()
+
+
+def test_published_files_are_the_studys(folder):
+    for name in ("table2.tex", "table2.csv", "metrics.json"):
+        assert (folder / "results" / name).read_bytes() == (folder / "results/test" / name).read_bytes()
+
+
+def test_no_job_took_more_memory_than_its_rule_declares(folder):
+    peaks = [float(row["max_rss"]) for path in folder.rglob("*.tsv") for row in rows_of_benchmark(path)]
+    assert peaks and max(peaks) < 3000
+
+
+def rows_of_benchmark(path):
+    with open(path, newline="") as stream:
+        return [row for row in csv.DictReader(stream, delimiter="\t") if row["max_rss"] not in ("NA", "-")]
+
+
+def test_a_second_run_has_nothing_to_do(folder):
+    assert "Nothing to be done" in run(folder, "--cores", "1", "--", *TARGETS).stdout
+
+
+def test_another_number_of_cores_gives_the_same_bytes(folder):
+    targets = ["results/test/clustering/face/swav.safetensors", "results/test/one_shot/face/hfc_swav_fcn.csv"]
+    before = [sha256(folder / target) for target in targets]
+    again = run(folder, "--cores", "1", "--force", "--", *targets)
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert [sha256(folder / target) for target in targets] == before
+
+
+def test_a_training_that_was_over_is_not_repeated(folder):
+    """Resume state outlives the outputs: remaking them trains no step."""
+    target = "results/test/generators/cat/generator.safetensors"
+    before = sha256(folder / target)
+    (folder / target).unlink()
+    again = run(folder, "--cores", "1", "--", target)
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert planned(again.stdout) == {"train_generator": 1}
+    assert sha256(folder / target) == before
+
+
+def test_tuning_gives_every_method_its_trials_on_the_tuning_split(folder):
+    target = "results/test/tuning/face/repurposegan_mlp.csv"
+    tuned = run(folder, "--cores", "1", "--", target)
+    assert tuned.returncode == 0, tuned.stdout[-3000:]
+    trials = rows(folder / target)
+    assert [row["trial"] for row in trials] == [str(number) for number in range(STUDY.tuning.trials)]
+    assert trials[0]["settings"] == "{}" and json.loads(trials[1]["settings"])
+    assert all(0 <= float(row["wiou_fg"]) <= 1 for row in trials)

@@ -1,0 +1,65 @@
+"""Versions and files of the repository that must agree with each other."""
+
+import re
+import tomllib
+
+import yaml
+from conftest import ROOT
+
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
+
+
+def canonical(name):
+    return name.lower().replace("_", "-")
+
+
+def constraints():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line.split("==") for line in lines if line and not line.startswith("#")]
+    assert all(len(pin) == 2 and "+" not in pin[1] for pin in pins), "exact versions, without local suffixes"
+    return {canonical(name): version for name, version in pins}
+
+
+def project():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def names(requirements):
+    return {canonical(re.split(r"[<>=\[ ]", requirement)[0]) for requirement in requirements}
+
+
+def test_every_direct_dependency_is_pinned_exactly():
+    extras = project()["optional-dependencies"]
+    needed = names(project()["dependencies"]) | names(extras["dev"]) | names(extras["score"])
+    assert needed | {"torchvision"} == set(constraints())
+
+
+def test_conda_pins_equal_pips():
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    conda = dict(entry.split("=") for entry in dependencies if isinstance(entry, str) and "=" in entry)
+    [pip] = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
+    torch = dict(entry.split("==") for entry in pip if "==" in entry)
+    python = conda.pop("python")
+    assert project()["requires-python"] == f">={python}"
+    expected = {name: constraints()[name] for name in names(project()["dependencies"])}
+    assert {**conda, **torch} == {CONDA_NAMES.get(name, name): version for name, version in expected.items()}
+
+
+def test_every_dependency_has_a_reason():
+    reasons = (ROOT / "docs/dependencies.md").read_text()
+    extras = project()["optional-dependencies"]
+    for name in names(project()["dependencies"]) | {n for extra in extras.values() for n in names(extra)}:
+        assert re.search(rf"\b{name.replace('-', '[-_]')}\b", reasons), name
+
+
+def test_versions_agree():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == project()["version"]
+    assert citation["license"] == project()["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+
+
+def test_ci_runs_the_tests_and_make_sets_up():
+    assert "make test" in (ROOT / ".ci/run").read_text()
+    assert (ROOT / ".ci/run").stat().st_mode & 0o111
+    assert re.search(r"^test: \$\(STAMP\)$", (ROOT / "Makefile").read_text(), re.M)

@@ -23,7 +23,7 @@ def test_merge_follows_rfc_7396():
 def test_studies_load(name):
     study = load_study({"study": name})
     assert study.study == name
-    assert study.class_names == ["face", "cat", "car", "horse"]
+    assert [name for name in ("face", "cat", "car", "horse") if name in study.classes] == study.class_names
     assert set(study.methods_of("face")) == set(study.methods)
 
 
@@ -51,8 +51,8 @@ def test_a_configfile_of_the_study_itself_changes_nothing():
 
 
 def test_null_removes_a_method_and_a_class():
-    study = load_study({"study": "demo", "methods": {"copy_mask": None}, "classes": {"horse": None}})
-    assert "copy_mask" not in study.methods and "horse" not in study.classes
+    study = load_study({"study": "demo", "methods": {"copy_mask": None}, "classes": {"cat": None}})
+    assert "copy_mask" not in study.methods and "cat" not in study.classes
 
 
 def test_preset_lies_under_the_study():

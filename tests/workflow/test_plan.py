@@ -9,6 +9,11 @@ import shutil
 import pytest
 from conftest import ROOT, planned, run_snakemake
 
+from onemask.config import load_study
+
+DEMO, TEST = load_study({"study": "demo"}), load_study({"study": "test"})
+CLASSES = len(DEMO.class_names)
+TABLE = {"table2": 1, "publish": 3}
 TARGETS = ["results/table2.tex", "results/table2.csv", "results/metrics.json"]
 STUB = """
 from pathlib import Path
@@ -45,12 +50,12 @@ def test_lint_finds_nothing_but_missing_conda_environments():
 def test_demo_fetches_and_runs_every_method_on_every_class(tmp_path):
     jobs = planned(dry_run(directory=tmp_path).stdout)
     assert jobs == {
-        "fetch_generator": 4,
-        "fetch_annotated_set": 4,
-        "annotator_report": 4,
-        "train_swav": 4,
-        "fit_kmeans": 4,
-        "one_shot": 28,
+        "fetch_generator": CLASSES,
+        "fetch_annotated_set": CLASSES,
+        "annotator_report": CLASSES,
+        "train_swav": CLASSES,
+        "fit_kmeans": CLASSES,
+        "one_shot": 7 * CLASSES,
         "table2": 1,
         "publish": 3,
     }
@@ -59,9 +64,9 @@ def test_demo_fetches_and_runs_every_method_on_every_class(tmp_path):
 @pytest.mark.parametrize("choice", ["--config study=test", f"--configfile {ROOT}/config/studies/test.yaml"])
 def test_the_test_study_trains_everything(tmp_path, choice):
     jobs = planned(dry_run(*choice.split(), directory=tmp_path).stdout)
-    assert jobs["train_generator"] == jobs["make_annotated_set"] == 4
-    assert jobs["train_annotator"] == 8
-    assert jobs["one_shot"] == 7 + 3 * 2
+    assert jobs["train_generator"] == jobs["make_annotated_set"] == len(TEST.class_names)
+    assert jobs["train_annotator"] == 2 * len(TEST.class_names)
+    assert jobs["one_shot"] == sum(len(TEST.methods_of(name)) for name in TEST.class_names)
 
 
 @pytest.mark.parametrize(
@@ -107,14 +112,14 @@ def test_a_second_run_has_nothing_to_do(finished):
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ("swav={temperature: 0.2}", {"train_swav": 4, "one_shot": 8, "table2": 1, "publish": 3}),
-        ("kmeans={clusters: 7}", {"fit_kmeans": 4, "one_shot": 4, "table2": 1, "publish": 3}),
-        ("classes={cat: {swav: {steps: 3}}}", {"train_swav": 1, "one_shot": 2, "table2": 1, "publish": 3}),
-        ("heads={epochs: 3}", {"one_shot": 28, "table2": 1, "publish": 3}),
-        ("methods={copy_mask: {settings: {a: 1}}}", {"one_shot": 4, "table2": 1, "publish": 3}),
-        ("methods={copy_mask: {title: Paste}}", {"table2": 1, "publish": 3}),
-        ("table={decimals: 2}", {"table2": 1, "publish": 3}),
-        ("version=2", {"train_swav": 4, "fit_kmeans": 4, "one_shot": 28, "table2": 1, "publish": 3}),
+        ("swav={temperature: 0.2}", {"train_swav": CLASSES, "one_shot": 2 * CLASSES, **TABLE}),
+        ("kmeans={clusters: 7}", {"fit_kmeans": CLASSES, "one_shot": CLASSES, **TABLE}),
+        ("classes={cat: {swav: {steps: 3}}}", {"train_swav": 1, "one_shot": 2, **TABLE}),
+        ("heads={epochs: 3}", {"one_shot": 7 * CLASSES, **TABLE}),
+        ("methods={copy_mask: {settings: {a: 1}}}", {"one_shot": CLASSES, **TABLE}),
+        ("methods={copy_mask: {title: Paste}}", {**TABLE}),
+        ("table={decimals: 2}", {**TABLE}),
+        ("version=2", {"train_swav": CLASSES, "fit_kmeans": CLASSES, "one_shot": 7 * CLASSES, **TABLE}),
         ("annotator={steps: 9}", {}),
         ("tuning={trials: 9}", {}),
     ],

@@ -20,7 +20,7 @@ rule train_generator:
         settings=section("generator_training"),
         resolution=STUDY.resolution,
         truncation=STUDY.truncation,
-        seed=seed("{cls}", "generator"),
+        seed=seed("generator", "{cls}"),
         study=STUDY.study,
         state=lambda w: f"{RESULTS}/generators/{w.cls}.state",
     script:
@@ -39,7 +39,7 @@ rule score_generator:
     resources:
         mem_mb=2000,
     params:
-        samples=5000,
+        samples=2000,
         code=lambda w: code("score_generator.py", f"onemask.demo.{w.cls}"),
     script:
         "../../scripts/score_generator.py"

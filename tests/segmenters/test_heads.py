@@ -6,7 +6,7 @@ from onemask.errors import OnemaskError
 from onemask.kernels.projection import concatenate_features
 from onemask.segmenters.heads import FCN, HEADS, MLP, NEGATIVE_SLOPE, head, initialise
 
-SIZES = [(6, 2), (5, 4), (4, 8), (3, 8)]  # channels, height
+SIZES = [(6, 2), (5, 4), (4, 8), (3, 8), (4, 16), (2, 16)]  # channels, height: 8, 4, 2, 2, 1 and 1 times enlarged
 
 
 def maps(count=2, seed=0):
@@ -22,7 +22,7 @@ def made(name, hidden=7, mode="nearest"):
 
 def reference(network, features, mode):
     """The paper's wording: the concatenated map through one convolution after the other."""
-    x = concatenate_features(features, 8, mode)
+    x = concatenate_features(features, 16, mode)
     for index, layer in enumerate(network.layers):
         x = F.leaky_relu(x, NEGATIVE_SLOPE) if index else x
         x = F.conv2d(x, layer.weight, layer.bias, padding=layer.weight.shape[-1] // 2)
@@ -33,8 +33,30 @@ def reference(network, features, mode):
 @pytest.mark.parametrize("name", HEADS)
 def test_logits_equal_the_concatenated_reference(name, mode):
     network = made(name, mode=mode)
-    logits = network(network.prepare(maps(), 8), 8)
+    logits = network(network.prepare(maps(), 16), 16)
     torch.testing.assert_close(logits, reference(network, maps(), mode), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mlp1", "fcn3"])
+def test_gradients_equal_the_concatenated_reference(name):
+    network = made(name)
+    weights = list(network.parameters())
+    ours = torch.autograd.grad(network(network.prepare(maps(), 16), 16).square().mean(), weights)
+    theirs = torch.autograd.grad(reference(network, maps(), "nearest").square().mean(), weights)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_map_order_with_scattered_sizes_and_a_ratio_that_is_not_whole():
+    shuffled = [maps()[i] for i in (4, 0, 2, 1, 5, 3)] + [torch.ones(2, 1, 5, 5)]
+    network = head("fcn3", 25, 3, 7)
+    initialise(network, torch.Generator().manual_seed(1))
+    logits = network(network.prepare(shuffled, 16), 16)
+    torch.testing.assert_close(logits, reference(network, shuffled, "nearest"), rtol=1e-5, atol=1e-5)
+
+
+def test_small_maps_are_not_blown_up():
+    sizes = [part.shape[-1] for part in made("fcn3").prepare(maps(), 16)]
+    assert sizes == [6, 12, 16]
 
 
 def test_layer_widths():
@@ -45,7 +67,7 @@ def test_layer_widths():
 
 
 def test_an_mlp_sees_one_pixel_and_an_fcn_its_neighbourhood():
-    x = torch.zeros(1, 18, 9, 9)
+    x = torch.zeros(1, 24, 9, 9)
     x[0, :, 4, 4] = 1
     for name, reach in [("mlp3", 0), ("fcn3", 3), ("fcn5", 4)]:
         network = made(name)
@@ -59,11 +81,11 @@ def test_initialisation_depends_on_the_seed_alone():
     one = made("fcn3")
     torch.manual_seed(6)
     two = made("fcn3")
-    other = head("fcn3", 18, 3, 7)
+    other = head("fcn3", 24, 3, 7)
     initialise(other, torch.Generator().manual_seed(2))
     assert torch.equal(one.layers[1].weight, two.layers[1].weight)
     assert not torch.equal(one.layers[1].weight, other.layers[1].weight)
-    assert one.layers[0].weight.abs().max() <= (18 * 9) ** -0.5
+    assert one.layers[0].weight.abs().max() <= (24 * 9) ** -0.5
 
 
 def test_unknown_head_lists_the_heads():

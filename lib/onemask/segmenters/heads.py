@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Protocol
 
 import torch
@@ -46,18 +47,27 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(_layers(in_channels, [*widths, num_labels], kernel=1))
 
     def prepare(self, maps: Sequence[Tensor], size: int) -> list[Tensor]:
-        return list(maps)
+        return _merge_sizes(maps)
 
     def forward(self, prepared: Sequence[Tensor], size: int) -> Tensor:
         first, *others = self.layers
-        logits = project_features(prepared, first.weight.flatten(1), size, self.mode) + first.bias[:, None, None]
+        if len(prepared) == 1 and prepared[0].shape[-1] == size:
+            logits = first(prepared[0])  # oneDNN's gradient of a 1x1 convolution is several times faster than matmul's
+        else:
+            logits = project_features(prepared, first.weight.flatten(1), size, self.mode) + first.bias[:, None, None]
         for layer in others:
             logits = layer(F.leaky_relu(logits, NEGATIVE_SLOPE))
         return logits
 
 
 class FCN(nn.Module):
-    """3x3 convolutions with zero padding, `hidden` channels between them, on the concatenated map (decision 27)."""
+    """3x3 convolutions with zero padding, `hidden` channels between them, on the concatenated map (decision 27).
+
+    The first convolution, by far the largest, is summed over groups of channels and never sees the whole map. A map
+    that nearest upsampling enlarges f-fold gives a 3x3 kernel the same window on all pixels that stem from one source
+    pixel, but for the first and the last in each axis. So it is convolved at three pixels per source pixel, and the
+    result of the middle one stands for f - 2: the same numbers in f^2 / 9 times less work.
+    """
 
     def __init__(self, in_channels: int, num_labels: int, layers: int, hidden: int, mode: str = "nearest") -> None:
         super().__init__()
@@ -66,12 +76,18 @@ class FCN(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def prepare(self, maps: Sequence[Tensor], size: int) -> list[Tensor]:
+        """Maps at `size`, or at three times their native size where that is enough."""
+        thrice = [self.mode == "nearest" and 3 * m.shape[-1] < size and size % m.shape[-1] == 0 for m in maps]
+        sizes = [3 * m.shape[-1] if small else size for m, small in zip(maps, thrice, strict=True)]
+        enlarged = [concatenate_features([m], target, self.mode) for m, target in zip(maps, sizes, strict=True)]
         # oneDNN convolves channels-last maps a third faster, and would otherwise reorder them in every epoch.
-        return [concatenate_features(maps, size, self.mode).contiguous(memory_format=torch.channels_last)]
+        return [m.contiguous(memory_format=torch.channels_last) for m in _merge_sizes(enlarged)]
 
     def forward(self, prepared: Sequence[Tensor], size: int) -> Tensor:
         first, *others = self.layers
-        logits = first(prepared[0])
+        weights = first.weight.split([m.shape[1] for m in prepared], dim=1)
+        parts = [F.conv2d(m, weight, padding=1) for m, weight in zip(prepared, weights, strict=True)]
+        logits = sum(_repeat_middles(part, size) for part in parts) + first.bias[:, None, None]
         for layer in others:
             logits = layer(F.leaky_relu(logits, NEGATIVE_SLOPE))
         return logits
@@ -105,6 +121,22 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
             bound = 1 / math.sqrt(layer.weight[0].numel())
             nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+
+
+def _merge_sizes(maps: Sequence[Tensor]) -> list[Tensor]:
+    """Neighbouring maps of one size as one: fewer, larger products, and the order of channels stays."""
+    return [torch.cat(list(same), dim=1) for _, same in groupby(maps, key=lambda m: m.shape[-1])]
+
+
+def _repeat_middles(part: Tensor, size: int) -> Tensor:
+    """[N, C, 3s, 3s] -> [N, C, size, size]: of each three pixels the middle one is repeated; else as is."""
+    if part.shape[-1] == size:
+        return part
+    factor = 3 * size // part.shape[-1]
+    target = torch.arange(size, device=part.device)
+    within = target % factor
+    source = 3 * (target // factor) + (within > 0).long() + (within == factor - 1).long()
+    return part.index_select(2, source).index_select(3, source)
 
 
 def _layers(in_channels: int, widths: Sequence[int], kernel: int) -> list[nn.Conv2d]:

@@ -14,6 +14,7 @@ include: "workflow/rules/clustering.smk"
 include: "workflow/rules/one_shot.smk"
 include: "workflow/rules/tuning.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/gallery.smk"
 include: "workflow/rules/real_faces.smk"
 
 

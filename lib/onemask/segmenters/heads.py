@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from itertools import groupby
 from typing import Protocol
 
@@ -86,8 +87,9 @@ class FCN(nn.Module):
     def forward(self, prepared: Sequence[Tensor], size: int) -> Tensor:
         first, *others = self.layers
         weights = first.weight.split([m.shape[1] for m in prepared], dim=1)
-        parts = [F.conv2d(m, weight, padding=1) for m, weight in zip(prepared, weights, strict=True)]
-        logits = sum(_repeat_middles(part, size) for part in parts) + first.bias[:, None, None]
+        biases = [first.bias, *[None] * (len(prepared) - 1)]  # added once
+        parts = [F.conv2d(*group, padding=1) for group in zip(prepared, weights, biases, strict=True)]
+        logits = reduce(torch.add, (_repeat_middles(part, size) for part in parts))
         for layer in others:
             logits = layer(F.leaky_relu(logits, NEGATIVE_SLOPE))
         return logits
@@ -136,7 +138,8 @@ def _repeat_middles(part: Tensor, size: int) -> Tensor:
     target = torch.arange(size, device=part.device)
     within = target % factor
     source = 3 * (target // factor) + (within > 0).long() + (within == factor - 1).long()
-    return part.index_select(2, source).index_select(3, source)
+    rows = part.permute(0, 2, 3, 1)  # channels last: a pixel's channels are copied as one
+    return rows.index_select(1, source).index_select(2, source).permute(0, 3, 1, 2)
 
 
 def _layers(in_channels: int, widths: Sequence[int], kernel: int) -> list[nn.Conv2d]:

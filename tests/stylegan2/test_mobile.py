@@ -41,7 +41,7 @@ def test_the_inverse_transform_undoes_the_forward_one() -> None:
 
 
 def test_maps_are_as_announced(generator: MobileGenerator) -> None:
-    maps = generator.hidden(generator.sample_ws([3, 4]))
+    maps = generator.maps(generator.sample_ws([3, 4]), 16)
     assert [tuple(m.shape) for m in maps] == [(2, 512, 4, 4), *[(2, 512, 8, 8)] * 2, *[(2, 512, 16, 16)] * 2]
     assert [m.shape[1] for m in maps] == generator.feature_channels
     assert generator.feature_blocks == [0, 1, 1, 2, 2]
@@ -53,12 +53,12 @@ def test_blocks_own_every_style_once_and_change_no_earlier_map(generator: Mobile
         [index for block in generator.block_ws for index in block] == list(range(generator.num_ws)) == list(range(23))
     )
     ws = generator.sample_ws([5])
-    maps = generator.hidden(ws)
+    maps = generator.maps(ws, 16)
     for block, owned in enumerate(generator.block_ws[:3]):
         for index in owned:
             changed = ws.clone()
             changed[:, index] += 0.5
-            differs = [not torch.equal(a, b) for a, b in zip(maps, generator.hidden(changed), strict=True)]
+            differs = [not torch.equal(a, b) for a, b in zip(maps, generator.maps(changed, 16), strict=True)]
             assert not any(d for d, b in zip(differs, generator.feature_blocks, strict=True) if b < block)
             assert differs[-1]
 
@@ -81,6 +81,17 @@ def test_without_images_features_are_the_same_maps(generator: MobileGenerator) -
     generator.images = True
     assert image.numel() == 0
     torch.testing.assert_close(alone, maps)
+
+
+def test_features_are_the_maps_over_their_root_mean_squares(generator: MobileGenerator) -> None:
+    ws = generator.sample_ws([8])
+    generator.images = False
+    generator.feature_rms.copy_(torch.arange(1.0, 16.0))
+    scaled = generator.features(ws)[1]
+    generator.feature_rms.fill_(1)
+    generator.images = True
+    for number, (a, b) in enumerate(zip(generator.maps(ws, 16), scaled, strict=True), start=1):
+        torch.testing.assert_close(a, number * b)
 
 
 def test_an_impossible_size_is_refused() -> None:
@@ -149,6 +160,8 @@ def test_equal_to_the_graphs_own_output(tmp_path: Path) -> None:
     generator = load_mobile_generator(tmp_path / "g.safetensors")
     with zipfile.ZipFile(WHEEL) as wheel:
         wheel.extractall(tmp_path, [name for name in wheel.namelist() if name.startswith("random_face/data/")])
+    rms = torch.stack([m.square().mean().sqrt() for m in generator.features(generator.sample_ws(range(8), 0.7))[1]])
+    torch.testing.assert_close(rms, torch.ones(13), atol=0.2, rtol=0)
     core, data = openvino.Core(), tmp_path / "random_face/data"
     options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     mapping, synthesis = (

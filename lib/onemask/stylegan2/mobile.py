@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
@@ -25,7 +26,7 @@ from onemask.stylegan2.mobile_graph import SLOPE, mapping_tensors, read_wheel, s
 NETWORK = "mobilestylegan"
 W_DIM = 512
 CHANNELS = (512, 512, 512, 512, 512, 256, 128, 64)
-W_AVG_SAMPLES = 4096
+W_AVG_SAMPLES, RMS_SEEDS = 4096, range(16)
 
 
 def inverse_haar(x: Tensor) -> Tensor:
@@ -110,6 +111,10 @@ class MobileGenerator(nn.Module):
     also the image's. Features are given up to `max_feature_resolution` (8 to 512): `resolution` is that size, the
     grid on which label maps live, and `image_resolution` the size of the images. Without `images`, `features` stops at
     the last map and gives images of no pixels [N, 3, 0, 0]: at 256 px that is two fifths of the time.
+
+    Demodulation gives StyleGAN2's maps about unit variance. Here they range from 0.4 to 5.8, and the finest, which show
+    colours rather than parts, would drown the others in every projection: `feature_rms`, one number per map, evens
+    that out.
     """
 
     num_ws, w_dim, image_resolution = 3 * len(CHANNELS) - 1, W_DIM, 8 << (len(CHANNELS) - 1)
@@ -127,6 +132,7 @@ class MobileGenerator(nn.Module):
         self.block_ws = [*owned[:-1], (*owned[-1], self.num_ws - 1)]
         self.mapping = nn.ModuleList(nn.Linear(W_DIM, W_DIM) for _ in range(8))
         self.register_buffer("w_avg", torch.zeros(W_DIM))
+        self.register_buffer("feature_rms", torch.ones(2 * len(CHANNELS) - 1))
         self.const = nn.Parameter(torch.empty(1, CHANNELS[0], 4, 4))
         self.conv1 = Convolution(0, CHANNELS[0], CHANNELS[0], 4, depthwise=False)
         self.layers = nn.ModuleList(Layer(k, *CHANNELS[k : k + 2]) for k in range(len(CHANNELS) - 1))
@@ -145,38 +151,43 @@ class MobileGenerator(nn.Module):
         w = self.map_latents(torch.stack(z).to(self.w_avg.device))
         return self.w_avg.lerp(w, truncation_psi)[:, None].repeat(1, self.num_ws, 1)
 
-    def hidden(self, ws: Tensor, max_resolution: int | None = None) -> list[Tensor]:
-        """The maps alone: 4 px, then two per block up to `max_resolution` (None: `resolution`)."""
+    def maps(self, ws: Tensor, max_resolution: int) -> list[Tensor]:
+        """The convolutions' outputs as they are: 4 px, then two per block up to `max_resolution`."""
         maps = [self.conv1(self.const.expand(len(ws), -1, -1, -1), ws)]
         for layer in self.layers:
-            if maps[-1].shape[-1] == (max_resolution or self.resolution):
+            if maps[-1].shape[-1] == max_resolution:
                 break
             maps += layer(maps[-1], ws)
         return maps
 
     def synthesize(self, ws: Tensor) -> Tensor:
         """ws [N, 23, 512] -> image [N, 3, 1024, 1024], about -1 to 1, not clamped."""
-        return self.to_image(self.hidden(ws, self.image_resolution // 2)[-1], ws)
+        return self.to_image(self.maps(ws, self.image_resolution // 2)[-1], ws)
 
     def features(self, ws: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """ws -> (image, the maps up to `resolution` at their native sizes)."""
-        if not self.images:
-            return ws.new_empty(len(ws), 3, 0, 0), self.hidden(ws)
-        maps = self.hidden(ws, self.image_resolution // 2)
-        return self.to_image(maps[-1], ws), maps[: len(self.feature_channels)]
+        """ws -> (image, the maps up to `resolution` at their native sizes, each divided by its `feature_rms`)."""
+        maps = self.maps(ws, self.image_resolution // 2 if self.images else self.resolution)
+        image = self.to_image(maps[-1], ws) if self.images else ws.new_empty(len(ws), 3, 0, 0)
+        return image, [maps[i] / self.feature_rms[i] for i in range(len(self.feature_channels))]
 
 
 def convert(wheel: str | Path, target: str | Path) -> None:
-    """Write the networks inside the wheel of random-face as safetensors (float32), with the mean of w.
+    """Write the networks inside the wheel of random-face as safetensors (float32), with two statistics of them.
 
-    The graphs hold no mean; it is taken over W_AVG_SAMPLES latents of a fixed seed, as many as the package itself uses.
+    The graphs hold no mean of w; it is taken over W_AVG_SAMPLES latents of a fixed seed, as many as the package itself
+    uses. The root mean square of each map is taken over RMS_SEEDS at truncation 0.7.
     """
     mapping, synthesis = read_wheel(wheel)
     arrays = mapping_tensors(mapping) | synthesis_tensors(synthesis, len(CHANNELS) - 1)
-    state = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()} | {"w_avg": torch.zeros(W_DIM)}
+    generator = MobileGenerator()
+    state = generator.state_dict() | {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+    _load(generator, state, wheel)
     z = torch.randn(W_AVG_SAMPLES, W_DIM, generator=torch.Generator().manual_seed(0))
-    state["w_avg"] = _with_weights(state, wheel, MobileGenerator()).map_latents(z).mean(0)
-    write_safetensors(target, state, {"network": NETWORK, "origin": Path(wheel).name})
+    generator.w_avg.copy_(generator.map_latents(z).mean(0))
+    latents = tqdm(generator.sample_ws(RMS_SEEDS, 0.7).split(1), desc="statistics of the maps", mininterval=1)
+    squares = [torch.stack([m.square().mean() for m in generator.maps(ws, 512)]) for ws in latents]
+    generator.feature_rms.copy_(torch.stack(squares).mean(0).sqrt())
+    write_safetensors(target, generator.state_dict(), {"network": NETWORK, "origin": Path(wheel).name})
 
 
 def load_mobile_generator(path: str | Path, max_feature_resolution: int = 256, images: bool = True) -> MobileGenerator:
@@ -184,10 +195,10 @@ def load_mobile_generator(path: str | Path, max_feature_resolution: int = 256, i
     state, metadata = read_safetensors(path)
     if (found := metadata.get("network")) != NETWORK:
         raise OnemaskError(f"{path}: network {found!r}, expected {NETWORK!r}; make it with `snakemake {path}`")
-    return _with_weights(state, path, MobileGenerator(max_feature_resolution, images))
+    return _load(MobileGenerator(max_feature_resolution, images), state, path)
 
 
-def _with_weights(state: dict[str, Tensor], source: str | Path, generator: MobileGenerator) -> MobileGenerator:
+def _load(generator: MobileGenerator, state: dict[str, Tensor], source: str | Path) -> MobileGenerator:
     try:
         generator.load_state_dict(state, strict=True)
     except RuntimeError as error:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib.metadata import distributions
 
 import yaml
 from conftest import ROOT
@@ -10,11 +11,12 @@ CONDA_NAMES = {"matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"
 
 
 def canonical(name):
-    return name.lower().replace("_", "-")
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def constraints():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+def constraints(part=0):
+    """Pins of the direct dependencies (part 0), or of what those need in turn (part 1)."""
+    lines = (ROOT / "constraints.txt").read_text().split("# What these need in turn")[part].splitlines()[part:]
     pins = [line.split("==") for line in lines if line and not line.startswith("#")]
     assert all(len(pin) == 2 and "+" not in pin[1] for pin in pins), "exact versions, without local suffixes"
     return {canonical(name): version for name, version in pins}
@@ -32,6 +34,14 @@ def test_every_direct_dependency_is_pinned_exactly():
     extras = project()["optional-dependencies"]
     needed = names(project()["dependencies"]) | names(extras["dev"]) | names(extras["score"])
     assert needed | {"torchvision"} == set(constraints())
+
+
+def test_what_is_installed_is_what_is_pinned():
+    installed = {canonical(item.name): item.version.split("+")[0] for item in distributions() if item.name}
+    pins = constraints() | constraints(1)
+    assert not {
+        name: (version, installed[name]) for name, version in pins.items() if installed.get(name, version) != version
+    }
 
 
 def test_conda_pins_equal_pips():

@@ -75,12 +75,14 @@ def _paste_pair(
 
 
 def _draw_legend(pen: ImageDraw.ImageDraw, labels: LabelSet, start: tuple[int, int], width: int) -> None:
-    """A swatch and a name per label in one line, spread evenly over `width`."""
+    """A swatch and a name per label in one line, with equal gaps over `width`."""
     x, y = start
-    for number, (name, colour) in enumerate(zip(labels.names, labels.colours, strict=True)):
-        place = x + number * width // len(labels)
-        pen.rectangle((place, y - 8, place + 24, y + 8), fill=colour, outline=INK)
-        pen.text((place + 32, y), name, INK, _font(17), anchor="lm")
+    lengths = [32 + pen.textlength(name, _font(17)) for name in labels.names]
+    gap = (width - sum(lengths)) / max(len(lengths) - 1, 1)
+    for name, colour, length in zip(labels.names, labels.colours, lengths, strict=True):
+        pen.rectangle((x, y - 8, x + 24, y + 8), fill=colour, outline=INK)
+        pen.text((x + 32, y), name, INK, _font(17), anchor="lm")
+        x += length + gap
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -12,7 +12,7 @@ from onemask.errors import OnemaskError
 
 @dataclass(frozen=True)
 class LabelSet:
-    """names[i] is the label with value i in a label map; colours are "#rrggbb"; rare maps a rare label to its colour."""
+    """names[i] is the label of value i in a label map; colours are "#rrggbb"; rare: a rare label to its colour."""
 
     names: tuple[str, ...]
     colours: tuple[str, ...]

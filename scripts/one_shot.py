@@ -1,33 +1,24 @@
 """One method on one class: fitted on each exemplar alone, scored on the test split."""
 
-from importlib import import_module
-
 from onemask.data.annotated import read_annotated
 from onemask.evaluation.metrics import write_rows
 from onemask.evaluation.one_shot import evaluate_method, fit_groups
 from onemask.jobs import job
 from onemask.labels import read_labels
-from onemask.segmenters.base import load_method
+from onemask.segmenters.base import load_clustering, method_builder
 from onemask.stylegan2.checkpoint import load_generator
-
-
-def load_clustering(path, module, kind):
-    return getattr(import_module(module), kind).load(path)
-
 
 with job(snakemake):
     params, method = snakemake.params, snakemake.params.method
     labels = read_labels(snakemake.input.labels)
     generator = load_generator(snakemake.input.generator)
     annotated = read_annotated(snakemake.input.annotated, labels, generator)
-    clustering = load_clustering(snakemake.input.clustering, *params.loader) if params.loader else None
-    settings = {"head": method["head"], **params.heads, **method["settings"]}
-    build = load_method(method["module"]).build
+    clustering = load_clustering(snakemake.input.clustering, params.loader)
     rows = evaluate_method(
         generator,
         annotated.ws,
         annotated.label_maps,
-        lambda seed: build(settings, len(labels), clustering, seed),
+        method_builder(method, params.heads, len(labels), clustering),
         fit_groups(annotated, method["fit_split"]),
         annotated.indices("test"),
         labels.names,

@@ -1,14 +1,12 @@
 """A method fitted on one exemplar: that exemplar with its annotation, and test images with predictions, as pictures."""
 
-from importlib import import_module
-
 from onemask.data.annotated import read_annotated
 from onemask.evaluation.one_shot import Reader, latents
 from onemask.evaluation.pictures import save_pictures, segment_images, to_pixels
 from onemask.jobs import job
 from onemask.labels import read_labels
 from onemask.seeds import derive_seed
-from onemask.segmenters.base import load_method
+from onemask.segmenters.base import load_clustering, method_builder
 from onemask.stylegan2.checkpoint import load_generator
 
 with job(snakemake):
@@ -16,11 +14,9 @@ with job(snakemake):
     labels = read_labels(snakemake.input.labels)
     generator = load_generator(snakemake.input.generator)
     annotated = read_annotated(snakemake.input.annotated, labels, generator)
-    module, kind = params.loader or (None, None)
-    clustering = getattr(import_module(module), kind).load(snakemake.input.clustering) if module else None
-    settings = {"head": method["head"], **params.heads, **method["settings"]}
-    seed = derive_seed(params.seed, "exemplar", params.exemplar)
-    segmenter = load_method(method["module"]).build(settings, len(labels), clustering, seed)
+    clustering = load_clustering(snakemake.input.clustering, params.loader)
+    build = method_builder(method, params.heads, len(labels), clustering)
+    segmenter = build(derive_seed(params.seed, "exemplar", params.exemplar))
     one = annotated.indices("exemplars")[params.exemplar : params.exemplar + 1]
     unseen = annotated.indices("test")[: params.unseen]
     Reader(generator).fit(segmenter, annotated.ws[one], annotated.label_maps[one])

@@ -8,11 +8,16 @@ from onemask.paper.table2 import Style, as_metrics, make_table2
 
 
 def quality(report):
-    """What the caption says of a class's annotators, in shares of one."""
-    return {
+    """What the caption says of a class's annotators, in shares of one; rates of rare labels at psi 1, like renders'."""
+    figures = {
         "mIoU on held-out renders": report["annotators"][0]["clean"]["miou"],
         "mIoU with a second annotator on the test images": report["agreement"]["miou"],
     }
+    generated, rendered = report["rates"]["generated_psi_1"], report["rates"]["renders"]
+    for label in (name for name in generated if name.startswith("rare/")):
+        figures[f"{label.removeprefix('rare/')} in generated images"] = generated[label]
+        figures[f"{label.removeprefix('rare/')} in renders"] = rendered[label]
+    return figures
 
 
 with job(snakemake):

@@ -12,7 +12,7 @@ from onemask.files import write_csv
 from onemask.jobs import job
 from onemask.labels import read_labels
 from onemask.seeds import derive_seed
-from onemask.segmenters.base import load_method
+from onemask.segmenters.base import method_builder
 from onemask.stylegan2.checkpoint import load_generator
 
 
@@ -30,15 +30,11 @@ TRAIN = {"swav": swav, "kmeans": kmeans}
 def score(generator, annotated, labels, sections):
     """Mean of each metric over exemplars and tuning images under the sections' settings."""
     params, method = snakemake.params, snakemake.params.method
-    name, module = method["clustering"], load_method(method["module"])
+    name = method["clustering"]
     clustering = TRAIN[name](generator, sections[name], derive_seed(params.seed, name)) if name else None
-    settings = {"head": method["head"], **sections["heads"], **method["settings"]}
     groups = fit_groups(annotated, method["fit_split"])[: params.exemplars]
     keys = {"study": "tuning", "class": snakemake.wildcards.cls, "method": snakemake.wildcards.method}
-
-    def build(seed):
-        return module.build(settings, len(labels), clustering, seed)
-
+    build = method_builder(method, sections["heads"], len(labels), clustering)
     data, tuning = (generator, annotated.ws, annotated.label_maps), annotated.indices("tuning")
     rows = evaluate_method(*data, build, groups, tuning, labels.names, params.seed, keys=keys)
     return image_scores(rows)[METRICS].mean().to_dict()
@@ -49,7 +45,7 @@ with job(snakemake):
     labels = read_labels(snakemake.input.labels)
     generator = load_generator(snakemake.input.generator)
     annotated = read_annotated(snakemake.input.annotated, labels, generator)
-    trials = draw_trials(params.space, params.trials, params.seed, f"tuning.space.{names['method']}")
+    trials = draw_trials(params.space, params.trials, params.trials_seed, f"tuning.space.{names['method']}")
     scores = [score(generator, annotated, labels, with_trial(params.sections, trial)) for trial in trials]
     rows = [
         {"class": names["cls"], "method": names["method"], "trial": number, "settings": json.dumps(trial), **metrics}

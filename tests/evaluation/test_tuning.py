@@ -1,10 +1,11 @@
 """Tuning trials: equal numbers, no repetition, only known keys."""
 
+import pandas as pd
 import pytest
 
 from onemask.config import load_study
 from onemask.errors import OnemaskError
-from onemask.evaluation.tuning import draw_trials, with_trial
+from onemask.evaluation.tuning import draw_trials, ranking, with_trial
 
 SPACE = {"swav.temperature": [0.1, 0.2, 0.3], "heads.hidden": [8, 16]}
 
@@ -48,3 +49,20 @@ def test_every_method_of_the_demo_gets_the_same_number_of_trials():
         assert len(trials) == (1 if method == "copy_mask" else study.tuning.trials)
         for trial in trials:
             with_trial(sections, trial)
+
+
+def trial_rows(*rows):
+    return pd.DataFrame(rows, columns=["class", "method", "trial", "settings", "wiou_fg"])
+
+
+def test_trials_are_ranked_within_a_method_by_their_mean_over_classes():
+    rows = [("face", "b", 0, "{}", 0.5), ("face", "b", 1, "x", 0.9), ("face", "a", 0, "{}", 0.1)]
+    rows += [("cat", "b", 0, "{}", 0.7), ("cat", "b", 1, "x", 0.2), ("cat", "a", 0, "{}", 0.3)]
+    ranked = ranking(trial_rows(*rows), "wiou_fg")
+    assert ranked[["method", "trial", "classes"]].values.tolist() == [["b", 0, 2], ["b", 1, 2], ["a", 0, 2]]
+    assert ranked["wiou_fg"].tolist() == pytest.approx([0.6, 0.55, 0.2])
+
+
+def test_trials_of_other_settings_under_one_number_are_an_error():
+    with pytest.raises(OnemaskError, match="different settings"):
+        ranking(trial_rows(("face", "b", 1, "x", 0.5), ("cat", "b", 1, "y", 0.5)), "wiou_fg")

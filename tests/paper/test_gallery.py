@@ -40,10 +40,19 @@ def test_every_picture_finds_its_place() -> None:
     assert (gallery[-30:] == (255, 128, 0)).all(2).any(), "the legend shows the label's colour"
 
 
-def test_the_saved_picture_has_few_colours(tmp_path: Path) -> None:
-    save_gallery(tmp_path / "g.png", draw_gallery(picture(10, 1), [picture(90, 1)], LABELS, 1, 48, 0.5))
+def test_the_saved_picture_has_few_colours_and_small_labels_keep_theirs(tmp_path: Path) -> None:
+    """Two labels of similar colours, a few pixels each, on images of thousands of colours."""
+    labels = LabelSet(("background", "eyebrow", "eye"), ("#000000", "#35978f", "#2166ac"), {})
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    label_map = np.zeros((64, 64), np.uint8)
+    label_map[:4, :4], label_map[8:12, :4] = 1, 2
+    gallery = draw_gallery((noise, label_map), [(noise, label_map)], labels, columns=1, tile=64, opacity=0.5)
+    save_gallery(tmp_path / "g.png", gallery, labels, 0.5)
     with Image.open(tmp_path / "g.png") as image:
         assert image.mode == "P" and image.format == "PNG"
+        shown = np.asarray(image.convert("RGB"))
+    for colour in ((0x35, 0x97, 0x8F), (0x21, 0x66, 0xAC)):
+        assert (shown == colour).all(2).sum() > 100, "the legend's swatch"
 
 
 def test_a_strange_file_of_pictures_is_one_line(tmp_path: Path) -> None:

@@ -70,6 +70,6 @@ def test_versions_agree():
 
 
 def test_ci_runs_the_tests_and_make_sets_up():
-    assert "make test" in (ROOT / ".ci/run").read_text()
+    assert "make lint test" in (ROOT / ".ci/run").read_text()
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
     assert re.search(r"^test: \$\(STAMP\)$", (ROOT / "Makefile").read_text(), re.M)

@@ -40,6 +40,7 @@ rule draw_gallery:
         mem_mb=500,
     params:
         style={"columns": 6, "tile": 128, "opacity": 0.75},
-        code=code("real_faces_figure.py"),
+        source=lambda w: f"study {STUDY.study}, {w.cls}: {STUDY.methods['hfc_swav_fcn'].title}",
+        code=code("draw_gallery.py"),
     script:
-        "../../scripts/real_faces_figure.py"
+        "../../scripts/draw_gallery.py"

@@ -20,7 +20,10 @@ rule table2:
     params:
         study=STUDY.study,
         classes=STUDY.class_names,
-        methods={name: method.model_dump(include={"title", "published"}) for name, method in STUDY.methods.items()},
+        methods={
+            name: method.model_dump(include={"title", "published"})
+            for name, method in STUDY.methods.items()
+        },
         style=STUDY.table.model_dump(mode="json"),
         code=code("table2.py"),
     script:

@@ -85,7 +85,9 @@ rule real_faces_segment:
         unseen=REAL_FACES.unseen,
         image_size=512,
         seed=derive_seed(REAL_FACES.seed, "face", "segmenter"),
-        code=code("real_faces_segment.py", f"onemask.segmenters.{REAL_FACES.method.module}"),
+        code=code(
+            "real_faces_segment.py", f"onemask.segmenters.{REAL_FACES.method.module}"
+        ),
     script:
         "../../scripts/real_faces_segment.py"
 
@@ -103,6 +105,7 @@ rule real_faces_figure:
         mem_mb=1000,
     params:
         style=REAL_FACES.figure.model_dump(),
-        code=code("real_faces_figure.py"),
+        source=f"study real_faces: HFC + SwAV ({REAL_FACES.method.head.upper()})",
+        code=code("draw_gallery.py"),
     script:
-        "../../scripts/real_faces_figure.py"
+        "../../scripts/draw_gallery.py"

@@ -1,5 +1,5 @@
 # Tuning, by request (`snakemake results/demo/tuning.csv`): as many trials for every method, on the tuning split alone.
-# Its outcome is written by hand into config/studies, so no target of the tables depends on it.
+# Its outcome (tuning_ranking.csv) is written by hand into config/studies, so no target of the tables depends on it.
 
 
 rule tune:
@@ -21,9 +21,13 @@ rule tune:
         exemplars=STUDY.tuning.exemplars,
         space=lambda w: STUDY.tuning.space.get(w.method, {}),
         method=method_settings,
-        sections=lambda w: {name: STUDY.job_settings(w.cls, name) for name in ("swav", "kmeans", "heads")},
+        sections=lambda w: {
+            name: STUDY.job_settings(w.cls, name)
+            for name in ("swav", "kmeans", "heads")
+        },
         truncation=STUDY.truncation,
         version=STUDY.version,
+        trials_seed=seed("tuning trials"),
         seed=seed("{cls}", "{method}", "tuning"),
         code=lambda w: code("tune.py", method_module(w)),
     script:
@@ -34,13 +38,15 @@ rule tuning:
     input:
         per_method(f"{RESULTS}/tuning/{{cls}}/{{method}}.csv"),
     output:
-        f"{RESULTS}/tuning.csv",
+        trials=f"{RESULTS}/tuning.csv",
+        ranking=f"{RESULTS}/tuning_ranking.csv",
     log:
         f"{LOGS}/tuning.log",
     threads: 1
     resources:
         mem_mb=500,
     params:
-        code=code("concatenate.py"),
+        by="wiou_fg",
+        code=code("rank_trials.py"),
     script:
-        "../../scripts/concatenate.py"
+        "../../scripts/rank_trials.py"

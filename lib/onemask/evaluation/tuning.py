@@ -1,7 +1,8 @@
 """Tuning on the tuning split: as many trials for every method, drawn from the method's own grid of values.
 
 A trial is a mapping of dotted keys of the configuration to values, e.g. {"swav.temperature": 0.2, "heads.hidden": 64}.
-Trial 0 is empty: the study as it stands. Test images play no part.
+Trial 0 is empty: the study as it stands. Classes have the same trials, and so have methods of the same grid: a setting
+is chosen by its mean over classes (`ranking`). Test images play no part.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from onemask.errors import OnemaskError
 
@@ -45,6 +47,24 @@ def with_trial(sections: Mapping[str, Mapping[str, Any]], trial: Trial) -> dict[
             raise OnemaskError(f"tuning.space: unknown key {key!r}; name a key of {', '.join(sections)}")
         target[last] = value
     return changed
+
+
+def ranking(trials: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Trials of each method, the best mean over classes of the metric `by` first.
+
+    `trials` has a row per class, method and trial (columns class, method, trial, settings and metrics); the result a
+    row per method and trial, with the number of `classes` that it was run on. OnemaskError where a trial number has
+    other settings in another class.
+    """
+    keys = ["method", "trial"]
+    if (trials.groupby(keys)["settings"].nunique() > 1).any():
+        raise OnemaskError("tuning: a trial has different settings in different classes; tune all classes again")
+    metrics = [name for name in trials if name not in ("class", *keys, "settings")]
+    groups = trials.groupby([*keys, "settings"], sort=False)
+    means = groups[metrics].mean().assign(classes=groups.size()).reset_index()
+    order = {method: i for i, method in enumerate(trials["method"].unique())}
+    rank = means.assign(order=means["method"].map(order)).sort_values(["order", by], ascending=[True, False])
+    return rank.drop(columns="order").reset_index(drop=True)[[*keys, "settings", "classes", *metrics]]
 
 
 def _copy(values: Mapping[str, Any]) -> dict[str, Any]:

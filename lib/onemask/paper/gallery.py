@@ -35,11 +35,18 @@ def overlay(image: np.ndarray, label_map: np.ndarray, labels: LabelSet, opacity:
 
 
 def draw_gallery(
-    exemplar: Picture, unseen: Sequence[Picture], labels: LabelSet, columns: int, tile: int, opacity: float
+    exemplar: Picture,
+    unseen: Sequence[Picture],
+    labels: LabelSet,
+    columns: int,
+    tile: int,
+    opacity: float,
+    source: str = "",
 ) -> Image.Image:
     """RGB picture: at the left the exemplar above its annotation, at the right pairs of image and prediction.
 
-    A picture is an image uint8 [H, W, 3] with its label map uint8 [h, w]; `tile` is the side of an unseen image.
+    A picture is an image uint8 [H, W, 3] with its label map uint8 [h, w]; `tile` is the side of an unseen image,
+    `source` the study and method that the title names.
     """
     rows = -(-len(unseen) // columns)
     step = tile + GAP
@@ -54,14 +61,27 @@ def draw_gallery(
     pen = ImageDraw.Draw(canvas)
     pen.text((MARGIN, top - 5), "the one annotated image", INK, _font(17), anchor="ls")
     pen.text((left, top - 5), "unseen images and their predicted labels", INK, _font(17), anchor="ls")
+    pen.text((width - MARGIN, top - 5), source, INK, _font(17), anchor="rs")
     _draw_legend(pen, labels, (MARGIN, height - MARGIN - LINE // 2), width - 2 * MARGIN)
     return canvas
 
 
-def save_gallery(path: str | Path, gallery: Image.Image) -> None:
+def save_gallery(path: str | Path, gallery: Image.Image, labels: LabelSet, opacity: float) -> None:
     """Write a PNG of 256 colours, dithered: a third of the size of one with all colours."""
     with atomic(path) as temporary:
-        gallery.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(temporary, optimize=True)
+        palette = _palette(gallery, labels, opacity)
+        gallery.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(temporary, optimize=True)
+
+
+def _palette(gallery: Image.Image, labels: LabelSet, opacity: float) -> Image.Image:
+    """Each label's colour, alone and over four greys, and the commonest others: small labels keep theirs."""
+    colours = np.array([ImageColor.getrgb(colour) for colour in labels.colours], dtype=np.float64)
+    over = [(1 - opacity) * grey + opacity * colours for grey in (40, 100, 160, 220)]
+    own = np.rint(np.concatenate([colours, *over])).astype(np.uint8)
+    others = gallery.quantize(256 - len(own)).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*own.ravel().tolist(), *others])
+    return palette
 
 
 def _paste_pair(

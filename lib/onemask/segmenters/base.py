@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, Self
@@ -62,6 +62,23 @@ def load_method(name: str) -> ModuleType:
     if name not in _module_names() or not hasattr(module := importlib.import_module(path), "build"):
         raise OnemaskError(f"method module {name!r} is unknown; there are {', '.join(known_methods())}")
     return module
+
+
+def method_builder(
+    method: Mapping[str, Any], heads: Mapping[str, Any], num_labels: int, clustering: Any
+) -> Callable[[int], Segmenter]:
+    """`build(seed)` of a study's method: the section `heads` under the method's own settings (onemask.sections)."""
+    settings = {"head": method["head"], **heads, **method["settings"]}
+    build = load_method(method["module"]).build
+    return lambda seed: build(settings, num_labels, clustering, seed)
+
+
+def load_clustering(path: str | Path, loader: Sequence[str]) -> Any:
+    """The clustering kept at `path`, read by load() of the class that `loader` names (module, class); None without."""
+    if not loader:
+        return None
+    module, kind = loader
+    return getattr(importlib.import_module(module), kind).load(path)
 
 
 def known_methods() -> list[str]:

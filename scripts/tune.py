@@ -2,53 +2,34 @@
 
 import json
 
-from onemask.clustering.kmeans import KMeansSettings, fit_kmeans
-from onemask.clustering.swav import SwAVSettings, train_swav
 from onemask.data.annotated import read_annotated
 from onemask.evaluation.metrics import METRICS, image_scores
 from onemask.evaluation.one_shot import evaluate_method, fit_groups
-from onemask.evaluation.tuning import draw_trials, with_trial
 from onemask.files import write_csv
 from onemask.jobs import job
 from onemask.labels import read_labels
-from onemask.seeds import derive_seed
-from onemask.segmenters.base import method_builder
+from onemask.segmenters.base import load_clustering, method_builder
 from onemask.stylegan2.checkpoint import load_generator
 
 
-def swav(generator, section, seed):
-    return train_swav(generator, SwAVSettings.from_section(section, snakemake.params.truncation), seed).projection
-
-
-def kmeans(generator, section, seed):
-    return fit_kmeans(generator, KMeansSettings(truncation=snakemake.params.truncation, **section), seed)
-
-
-TRAIN = {"swav": swav, "kmeans": kmeans}
-
-
-def score(generator, annotated, labels, sections):
-    """Mean of each metric over exemplars and tuning images under the sections' settings."""
-    params, method = snakemake.params, snakemake.params.method
-    name = method["clustering"]
-    clustering = TRAIN[name](generator, sections[name], derive_seed(params.seed, name)) if name else None
-    groups = fit_groups(annotated, method["fit_split"])[: params.exemplars]
-    keys = {"study": "tuning", "class": snakemake.wildcards.cls, "method": snakemake.wildcards.method}
-    build = method_builder(method, sections["heads"], len(labels), clustering)
+def score(clustering, heads):
+    """Mean of each metric over exemplars and tuning images with a trial's clustering and heads."""
+    build = method_builder(params.method, heads, len(labels), clustering)
+    groups = fit_groups(annotated, params.method["fit_split"])[: params.exemplars]
     data, tuning = (generator, annotated.ws, annotated.label_maps), annotated.indices("tuning")
-    rows = evaluate_method(*data, build, groups, tuning, labels.names, params.seed, keys=keys)
+    rows = evaluate_method(*data, build, groups, tuning, labels.names, params.seed, keys={"study": "tuning", **names})
     return image_scores(rows)[METRICS].mean().to_dict()
 
 
 with job(snakemake):
-    params, names = snakemake.params, dict(snakemake.wildcards.items())
+    params = snakemake.params
+    names = {"class": snakemake.wildcards.cls, "method": snakemake.wildcards.method}
     labels = read_labels(snakemake.input.labels)
     generator = load_generator(snakemake.input.generator)
     annotated = read_annotated(snakemake.input.annotated, labels, generator)
-    trials = draw_trials(params.space, params.trials, params.trials_seed, f"tuning.space.{names['method']}")
-    scores = [score(generator, annotated, labels, with_trial(params.sections, trial)) for trial in trials]
-    rows = [
-        {"class": names["cls"], "method": names["method"], "trial": number, "settings": json.dumps(trial), **metrics}
-        for number, (trial, metrics) in enumerate(zip(trials, scores, strict=True))
-    ]
-    write_csv(snakemake.output[0], rows, ["class", "method", "trial", "settings", *METRICS])
+    files = snakemake.input.clusterings or [None] * len(params.trials)
+    rows = []
+    for number, (trial, heads, file) in enumerate(zip(params.trials, params.heads, files, strict=True)):
+        metrics = score(load_clustering(file, params.loader), heads)
+        rows.append({**names, "trial": number, "settings": json.dumps(trial), **metrics})
+    write_csv(snakemake.output[0], rows, [*names, "trial", "settings", *METRICS])

@@ -17,6 +17,14 @@ def test_the_first_trial_is_the_study_and_the_others_are_different_points():
     assert all(trial[key] in SPACE[key] for trial in trials[1:] for key in SPACE)
 
 
+def test_the_studys_own_settings_are_one_trial_and_not_two():
+    own = {"swav": {"temperature": 0.2}, "heads": {"hidden": 16}}
+    trials = draw_trials(SPACE, 6, seed=1, sections=own)
+    assert trials[0] == {} and {"swav.temperature": 0.2, "heads.hidden": 16} not in trials
+    with pytest.raises(OnemaskError, match="5 points for 7 trials"):
+        draw_trials(SPACE, 7, seed=1, sections=own)
+
+
 def test_trials_depend_on_the_seed_alone():
     assert draw_trials(SPACE, 4, seed=1) == draw_trials(SPACE, 4, seed=1)
     assert any(draw_trials(SPACE, 4, seed=1) != draw_trials(SPACE, 4, seed=seed) for seed in range(2, 9))

@@ -1,4 +1,5 @@
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,18 @@ def test_latex_is_well_formed(table):
         lines = [line for line in tabular.splitlines() if line.endswith(r"\\")]
         assert {cells_of(line) for line in lines} == {len(columns_of(tabular))}
         assert tabular.count(r"\midrule") == 2  # one-shot methods, references
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX on this machine")
+def test_latex_compiles_in_a_document_that_uses_booktabs_and_fits_the_page(table, tmp_path):
+    body = latex(table, QUALITY, Style())
+    packages = r"\usepackage{booktabs}\usepackage[margin=2cm]{geometry}"
+    lines = [r"\documentclass{article}", packages, r"\begin{document}", body, r"\end{document}", ""]
+    (tmp_path / "t.tex").write_text("\n".join(lines))
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert "Overfull" not in run.stdout and (tmp_path / "t.pdf").stat().st_size > 1000
 
 
 def test_latex_shows_study_counts_quality_and_published_figures(table):

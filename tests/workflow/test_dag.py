@@ -126,8 +126,9 @@ def test_a_training_that_was_over_is_not_repeated(folder):
     assert sha256(folder / target) == before
 
 
-def test_tuning_gives_every_method_its_trials_on_the_tuning_split(folder):
-    target = "results/test/tuning/face/repurposegan_mlp.csv"
+@pytest.mark.parametrize("method", ["repurposegan_mlp", "hfc_swav_mlp"])
+def test_tuning_gives_every_method_its_trials_on_the_tuning_split(folder, method):
+    target = f"results/test/tuning/face/{method}.csv"
     tuned = run(folder, "--cores", "1", "--", target)
     assert tuned.returncode == 0, tuned.stdout[-3000:]
     trials = rows(folder / target)

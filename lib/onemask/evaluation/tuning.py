@@ -8,31 +8,40 @@ is chosen by its mean over classes (`ranking`). Test images play no part.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from onemask.errors import OnemaskError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Trial = dict[str, Any]
 
 
-def draw_trials(space: Mapping[str, Sequence[Any]], count: int, seed: int, where: str = "tuning.space") -> list[Trial]:
+def draw_trials(
+    space: Mapping[str, Sequence[Any]],
+    count: int,
+    seed: int,
+    where: str = "tuning.space",
+    sections: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Trial]:
     """The empty trial and count - 1 different points of the grid; OnemaskError when the grid has fewer.
 
-    An empty `space` means that there is nothing to tune: the empty trial alone.
+    The point that changes nothing in `sections`, the study's own, would be the empty trial again and is left out. An
+    empty `space` means that there is nothing to tune: the empty trial alone.
     """
     if not space:
         return [{}]
-    points = math.prod(map(len, space.values()))
-    if points < count - 1:
-        raise OnemaskError(f"{where}: {points} points for {count} trials; add values: every method gets as many")
-    grid = list(itertools.product(*space.values()))
-    chosen = np.random.default_rng(seed).choice(points, count - 1, replace=False)
-    return [{}, *(dict(zip(space, grid[index], strict=True)) for index in chosen)]
+    grid = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+    if sections is not None:
+        grid = [trial for trial in grid if with_trial(sections, trial) != sections]
+    if len(grid) < count - 1:
+        raise OnemaskError(f"{where}: {len(grid)} points for {count} trials; add values: every method gets as many")
+    chosen = np.random.default_rng(seed).choice(len(grid), count - 1, replace=False)
+    return [{}, *(grid[index] for index in chosen)]
 
 
 def with_trial(sections: Mapping[str, Mapping[str, Any]], trial: Trial) -> dict[str, dict[str, Any]]:

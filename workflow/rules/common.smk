@@ -26,7 +26,7 @@ CLUSTERINGS = {
     "swav": ("onemask.clustering.projection", "FeatureProjection"),
     "kmeans": ("onemask.clustering.kmeans", "KMeansResult"),
 }
-PUBLISHED = ["table2.tex", "table2.csv", "metrics.json"]
+PUBLISHED = ["table2.tex", "table2.csv", "metrics.json", "comparison.csv"]
 
 
 wildcard_constraints:
@@ -51,9 +51,7 @@ def section(name):
 
 def seed(*names):
     """Params function: the job's own seed, e.g. from (study seed, class, method)."""
-    return lambda wildcards: derive_seed(
-        STUDY.seed, *(name.format(**wildcards) for name in names)
-    )
+    return lambda wildcards: derive_seed(STUDY.seed, *(name.format(**wildcards) for name in names))
 
 
 def code(script, *modules):
@@ -67,11 +65,7 @@ def per_class(pattern, **wildcards):
 
 def per_method(pattern):
     """One file per class and method of the class, in the table's order."""
-    return [
-        pattern.format(cls=cls, method=m)
-        for cls in STUDY.class_names
-        for m in STUDY.methods_of(cls)
-    ]
+    return [pattern.format(cls=cls, method=m) for cls in STUDY.class_names for m in STUDY.methods_of(cls)]
 
 
 def generator_source(wildcards):
@@ -88,16 +82,12 @@ def annotated_source(wildcards):
 
 def if_trained(source, pattern):
     """Input function: `pattern` where the source says that this workflow makes the file, else nothing."""
-    return lambda wildcards: (
-        pattern.format(**wildcards) if source(wildcards).source == "train" else []
-    )
+    return lambda wildcards: (pattern.format(**wildcards) if source(wildcards).source == "train" else [])
 
 
 def method_settings(wildcards):
     """What a method is built from: not how it is called in a table."""
-    return STUDY.methods[wildcards.method].model_dump(
-        mode="json", exclude={"title", "published"}
-    )
+    return STUDY.methods[wildcards.method].model_dump(mode="json", exclude={"title", "published"})
 
 
 def method_module(wildcards):

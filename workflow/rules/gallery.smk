@@ -32,7 +32,11 @@ rule draw_gallery:
         pictures=f"{RESULTS}/gallery/{{cls}}.hfc_swav_fcn.npz",
         labels=labels,
     output:
-        f"{RESULTS}/gallery/{{cls}}.png",
+        report(
+            f"{RESULTS}/gallery/{{cls}}.png",
+            caption="../report/gallery.rst",
+            category="Pictures",
+        ),
     log:
         f"{LOGS}/draw_gallery/{{cls}}.log",
     threads: 1

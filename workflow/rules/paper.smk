@@ -8,7 +8,7 @@ rule table2:
         published=repository("config/published.yaml"),
     output:
         tex=f"{RESULTS}/table2.tex",
-        csv=f"{RESULTS}/table2.csv",
+        csv=report(f"{RESULTS}/table2.csv", caption="../report/table2.rst", category="Tables"),
         metrics=f"{RESULTS}/metrics.json",
     log:
         f"{LOGS}/table2.log",
@@ -20,14 +20,28 @@ rule table2:
     params:
         study=STUDY.study,
         classes=STUDY.class_names,
-        methods={
-            name: method.model_dump(include={"title", "published"})
-            for name, method in STUDY.methods.items()
-        },
+        methods={name: method.model_dump(include={"title", "published"}) for name, method in STUDY.methods.items()},
         style=STUDY.table.model_dump(mode="json"),
         code=code("table2.py"),
     script:
         "../../scripts/table2.py"
+
+
+rule compare_methods:
+    input:
+        per_method(f"{RESULTS}/one_shot/{{cls}}/{{method}}.csv"),
+    output:
+        f"{RESULTS}/comparison.csv",
+    log:
+        f"{LOGS}/compare_methods.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        methods=[name for name, method in STUDY.methods.items() if method.clustering == "swav"],
+        code=code("compare_methods.py"),
+    script:
+        "../../scripts/compare_methods.py"
 
 
 rule publish:

@@ -85,9 +85,7 @@ rule real_faces_segment:
         unseen=REAL_FACES.unseen,
         image_size=512,
         seed=derive_seed(REAL_FACES.seed, "face", "segmenter"),
-        code=code(
-            "real_faces_segment.py", f"onemask.segmenters.{REAL_FACES.method.module}"
-        ),
+        code=code("real_faces_segment.py", f"onemask.segmenters.{REAL_FACES.method.module}"),
     script:
         "../../scripts/real_faces_segment.py"
 

@@ -11,13 +11,9 @@ TUNED_SECTIONS = ["swav", "kmeans", "heads"]
 def trials_of(method):
     """The trials of a method, the same for every class and for every method of the same grid."""
     space = STUDY.tuning.space.get(method, {})
-    own = {
-        name: getattr(STUDY, name).model_dump(mode="json") for name in TUNED_SECTIONS
-    }
+    own = {name: getattr(STUDY, name).model_dump(mode="json") for name in TUNED_SECTIONS}
     trials_seed = derive_seed(STUDY.seed, "tuning trials")
-    return draw_trials(
-        space, STUDY.tuning.trials, trials_seed, f"tuning.space.{method}", own
-    )
+    return draw_trials(space, STUDY.tuning.trials, trials_seed, f"tuning.space.{method}", own)
 
 
 def trial_sections(cls, method):
@@ -38,9 +34,7 @@ def trial_clusterings(wildcards):
     """Input function: the clusterings of a method's trials."""
     name = STUDY.methods[wildcards.method].clustering
     trials = trial_sections(wildcards.cls, wildcards.method) if name else []
-    return [
-        trial_clustering(wildcards.cls, name, sections[name]) for sections in trials
-    ]
+    return [trial_clustering(wildcards.cls, name, sections[name]) for sections in trials]
 
 
 def trial_settings(name):
@@ -48,16 +42,8 @@ def trial_settings(name):
 
     def settings(wildcards):
         methods = STUDY.methods_of(wildcards.cls)
-        trials = [
-            sections[name]
-            for method in methods
-            for sections in trial_sections(wildcards.cls, method)
-        ]
-        return next(
-            trial
-            for trial in trials
-            if wildcards.digest in trial_clustering(wildcards.cls, name, trial)
-        )
+        trials = [sections[name] for method in methods for sections in trial_sections(wildcards.cls, method)]
+        return next(trial for trial in trials if wildcards.digest in trial_clustering(wildcards.cls, name, trial))
 
     return settings
 
@@ -106,9 +92,7 @@ rule tune:
         mem_mb=3000,
     params:
         trials=lambda w: trials_of(w.method),
-        heads=lambda w: [
-            sections["heads"] for sections in trial_sections(w.cls, w.method)
-        ],
+        heads=lambda w: [sections["heads"] for sections in trial_sections(w.cls, w.method)],
         exemplars=STUDY.tuning.exemplars,
         method=method_settings,
         loader=clustering_loader,

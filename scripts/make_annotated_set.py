@@ -8,11 +8,13 @@ from onemask.stylegan2.checkpoint import load_generator
 
 with job(snakemake):
     sizes = {name: value for name, value in snakemake.params.settings.items() if name != "version"}
+    generator, annotator = load_generator(snakemake.input.generator), Annotator.load(snakemake.input.first)
     annotated, _ = make_annotated_set(
-        load_generator(snakemake.input.generator),
-        Annotator.load(snakemake.input.first),
+        generator,
+        annotator,
         Annotator.load(snakemake.input.second),
         AnnotatedSetSettings(truncation=snakemake.params.truncation, **sizes),
         snakemake.params.seed,
     )
+    annotated.metadata |= {"generator": generator.fingerprint(), "labels": list(annotator.labels.names)}
     write_annotated(snakemake.output[0], annotated)

@@ -31,7 +31,7 @@ def test_overrides_merge_deeply_and_reach_every_class():
     study = load_study({"study": "demo", "swav": {"temperature": 0.2}})
     plain = load_study({"study": "demo"})
     for name in study.class_names:
-        changed, before = study.job_settings(name, "swav"), plain.job_settings(name, "swav")
+        changed, before = study.classes[name].swav.model_dump(), plain.classes[name].swav.model_dump()
         assert changed.pop("temperature") == 0.2 != before.pop("temperature")
         assert changed == before
 
@@ -83,6 +83,13 @@ def test_preset_lies_under_the_study():
         ({"methods": {"x": {"module": "magic", "title": "X"}}}, "methods.x.module: 'magic' is no module"),
         ({"methods": {"x": {"module": "hfc", "title": "X", "clustering": "magic"}}}, "methods.x.clustering: Input"),
         ({"tuning": {"space": {"magic": {}}}}, "tuning.space: 'magic' is no method"),
+        ({"tuning": {"space": {"hfc_kmeans": {"kmeans.clusters": [5, "hot"]}}}}, "kmeans.clusters: clusters: Input"),
+        ({"tuning": {"space": {"hfc_kmeans": {"kmeans.colour": [5]}}}}, "kmeans.colour: colour: unknown key; there"),
+        ({"tuning": {"space": {"hfc_kmeans": {"magic.x": [5]}}}}, "magic.x: 'magic' is no section; there are"),
+        ({"methods": {"copy_mask": {"settings": {"hiden": 3}}}}, "copy_mask.settings: 'hiden' is no setting of a head"),
+        ({"swav": {"perturbation": {"block": 99}}}, "swav.perturbation.block: 64 px have blocks 0 to 4"),
+        ({"swav": {"pixels": 99999}}, "swav.pixels: more than the 4096 of each"),
+        ({"swav": {"sampling": "patches", "patch_size": 65}}, "swav.patch_size: larger than an image of 64 px"),
         ({"preset": "nope"}, "preset 'nope' is not one of paper, release"),
         ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
     ],
@@ -131,6 +138,7 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     from onemask.clustering.swav import SwAVSettings
     from onemask.demo.annotating import AnnotatedSetSettings
     from onemask.demo.annotator import AnnotatorSettings
+    from onemask.segmenters import head_segmenter
     from onemask.segmenters.fit import FitOptions
     from onemask.training.settings import TrainingSettings
 
@@ -142,4 +150,6 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     assert dumped(sections.AnnotatorSettings, ["version"]) == module(AnnotatorSettings)
     assert dumped(sections.AnnotatedSetSettings, ["version"]) == module(AnnotatedSetSettings, "truncation")
     assert dumped(sections.GeneratorTrainingSettings, ["version", "renders"]) == module(TrainingSettings, "resolution")
+    known = ["head", *sections.HeadSettings.model_fields, *sections.HEAD_EXTRAS]
+    assert sorted(known) == sorted(head_segmenter.SETTINGS)
     assert dumped(sections.HeadSettings, ["hidden"]) == module(FitOptions, "batch")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from functools import reduce
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from onemask.errors import OnemaskError
-from onemask.sections import PER_CLASS, Study
+from onemask.sections import HEAD_EXTRAS, PER_CLASS, HeadSettings, Study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = Path(__file__).resolve().parent
@@ -102,11 +103,28 @@ def _resolve_classes(study: dict[str, Any]) -> dict[str, Any]:
 def _check_names(study: Study) -> None:
     """Modules and methods that the configuration names must exist; OnemaskError says which are there."""
     modules = [path.stem for path in sorted((PACKAGE / "segmenters").glob("*.py")) if "def build(" in path.read_text()]
+    heads = [*HeadSettings.model_fields, *HEAD_EXTRAS]
     for name, method in study.methods.items():
+        _check_known(f"methods.{name}.settings", method.settings, heads, "setting of a head")
         _check_known(f"methods.{name}.module", [method.module], modules, "module of onemask.segmenters")
     for name, entry in study.classes.items():
         _check_known(f"classes.{name}.methods", entry.methods or [], study.methods, "method")
     _check_known("tuning.space", study.tuning.space, study.methods, "method")
+    for name, space in study.tuning.space.items():
+        for key, values in space.items():
+            _check_grid(study, f"tuning.space.{name}.{key}", key, values)
+
+
+def _check_grid(study: Study, where: str, key: str, values: list[Any]) -> None:
+    """Every value of a tuning grid must be one that the section would take."""
+    section, *path = key.split(".")
+    _check_known(where, [section], PER_CLASS, "section")
+    for value in values:
+        changed = reduce(lambda inner, part: {part: inner}, reversed(path), value)
+        try:
+            PER_CLASS[section].model_validate(merge(getattr(study, section).model_dump(), changed) if path else value)
+        except ValidationError as error:
+            raise OnemaskError(f"config: {where}: {_one_line(error, PER_CLASS[section])}") from None
 
 
 def _check_known(where: str, names: Any, known: Any, kind: str) -> None:
@@ -115,19 +133,19 @@ def _check_known(where: str, names: Any, known: Any, kind: str) -> None:
             raise OnemaskError(f"config: {where}: {name!r} is no {kind}; there are {', '.join(known)}")
 
 
-def _one_line(error: ValidationError) -> str:
+def _one_line(error: ValidationError, model: Any = Study) -> str:
     """The first problem of a validation, by its dotted key, and how many different ones there are beside it."""
     problems = error.errors(include_url=False)
     path, more = problems[0]["loc"], len({(p["type"], p["loc"][-1:], str(p["input"])) for p in problems}) - 1
-    return f"{'.'.join(map(str, path))}: {_message(problems[0])}" + (f" (and {more} more)" if more else "")
+    return f"{'.'.join(map(str, path))}: {_message(problems[0], model)}" + (f" (and {more} more)" if more else "")
 
 
-def _message(problem: Mapping[str, Any]) -> str:
+def _message(problem: Mapping[str, Any], model: Any) -> str:
     if problem["type"] == "missing":
         return "is required"
     if problem["type"] != "extra_forbidden":
         return f"{problem['msg'].removeprefix('Value error, ')} (got {str(problem['input'])[:80]!r})"
-    known = list(_keys_at(Study, problem["loc"][:-1]))
+    known = list(_keys_at(model, problem["loc"][:-1]))
     guess = get_close_matches(str(problem["loc"][-1]), known, 1)
     return f"unknown key; did you mean {guess[0]!r}?" if guess else f"unknown key; there are {', '.join(known)}"
 

@@ -43,7 +43,7 @@ def job(snakemake: Any) -> Iterator[None]:
         terminal, sys.stderr = sys.stderr, Tee(sys.stderr, log)
         try:
             if "torch" in sys.modules:
-                _set_up_torch(snakemake.threads)
+                _set_up_torch(snakemake.threads, device(snakemake))
             with one_line_errors():
                 yield
         except Exception:
@@ -53,13 +53,16 @@ def job(snakemake: Any) -> Iterator[None]:
             sys.stderr = terminal
 
 
-def _set_up_torch(threads: int) -> None:
-    """As many threads as the rule declares, and algorithms that give the same bits on every run."""
+def _set_up_torch(threads: int, where: str) -> None:
+    """As many threads as the rule declares, and algorithms that give the same bits on every run.
+
+    On a GPU an operation without such an algorithm (the gradient of grid_sample in ADA) warns instead of failing.
+    """
     import torch
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=where == "cuda")
     # Fresh tensors are written before they are read; filling them with NaN first costs a third of an FCN's step.
     torch.utils.deterministic.fill_uninitialized_memory = False
 

@@ -177,6 +177,9 @@ class HeadSettings(Section):
     betas: tuple[float, float] = (0.9, 0.99)
 
 
+HEAD_EXTRAS = ("upsampling", "batch")  # what `settings` of a method may state beside HeadSettings' keys
+
+
 class MethodSettings(Section):
     """A row of the table: a module of onemask.segmenters, and what it is built from."""
 
@@ -186,7 +189,7 @@ class MethodSettings(Section):
     head: Literal["mlp1", "mlp3", "fcn3", "fcn5", "fcn7", "fcn9"] | None = None
     clustering: Literal["swav", "kmeans"] | None = None
     fit_split: Literal["exemplars", "supervised"] = "exemplars"
-    settings: dict[str, Any] = Field({}, description="passed on to the module's build()")
+    settings: dict[str, Any] = Field({}, description="over the section heads: its keys, upsampling, batch")
 
 
 class TuningSettings(Section):
@@ -265,6 +268,15 @@ class Study(Section):
         chosen = self.classes[class_name].methods
         return [name for name in self.methods if chosen is None or name in chosen]
 
-    def job_settings(self, class_name: str, section: str) -> dict[str, Any]:
-        """A class's resolved section as plain values, ready to be a rule's params."""
-        return getattr(self.classes[class_name], section).model_dump(mode="json")
+    @model_validator(mode="after")
+    def _swav_fits_the_generators(self) -> Study:
+        blocks, pixels = self.resolution.bit_length() - 2, self.resolution**2
+        for name, entry in self.classes.items():
+            swav, where = entry.swav, f"classes.{name}.swav"
+            if swav.perturbation.block != "all" and swav.perturbation.block >= blocks:
+                raise ValueError(f"{where}.perturbation.block: {self.resolution} px have blocks 0 to {blocks - 1}")
+            if swav.sampling == "random_pixels" and swav.pixels > swav.images_per_step * pixels:
+                raise ValueError(f"{where}.pixels: more than the {pixels} of each of images_per_step images")
+            if swav.sampling == "patches" and swav.patch_size > self.resolution:
+                raise ValueError(f"{where}.patch_size: larger than an image of {self.resolution} px")
+        return self

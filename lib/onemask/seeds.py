@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+ANNOTATED_SEEDS = 2**48  # streams of an annotated set start below; clusterings draw from twice that on
+
 
 def derive_seed(seed: int, *names: str | int) -> int:
     """A 63-bit seed for the job called `names`, e.g. derive_seed(2303, "face", "swav").

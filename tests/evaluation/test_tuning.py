@@ -51,7 +51,8 @@ def test_an_unknown_key_is_an_error(key):
 
 def test_every_method_of_the_demo_gets_the_same_number_of_trials():
     study = load_study({"study": "demo"})
-    sections = {name: study.job_settings("face", name) for name in ("swav", "kmeans", "heads")}
+    face = study.classes["face"]
+    sections = {name: getattr(face, name).model_dump(mode="json") for name in ("swav", "kmeans", "heads")}
     for method in study.methods:
         trials = draw_trials(study.tuning.space.get(method, {}), study.tuning.trials, seed=1)
         assert len(trials) == (1 if method == "copy_mask" else study.tuning.trials)

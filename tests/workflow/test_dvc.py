@@ -17,7 +17,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STUDY = load_study({"study": "demo"})
 COMMON = (ROOT / "workflow/rules/common.smk").read_text()
 # Methods of Study, and the keys that they read.
-READS = {"job_settings": set(), "methods_of": {"methods", "classes"}, "class_names": {"classes"}}
+READS = {"methods_of": {"methods", "classes"}, "class_names": {"classes"}}
 
 
 @cache

@@ -5,7 +5,7 @@ import tomllib
 from importlib.metadata import distributions
 
 import yaml
-from conftest import ROOT
+from conftest import ROOT, run_snakemake
 
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "snakemake": "snakemake-minimal"}
 
@@ -73,3 +73,31 @@ def test_ci_runs_the_tests_and_make_sets_up():
     assert "make lint test" in (ROOT / ".ci/run").read_text()
     assert (ROOT / ".ci/run").stat().st_mode & 0o111
     assert re.search(r"^test: \$\(STAMP\)$", (ROOT / "Makefile").read_text(), re.M)
+
+
+def profile(name):
+    return yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
+
+
+def test_profiles_name_rules_that_there_are_and_agree_in_what_is_no_resource():
+    rules = {
+        name
+        for path in (ROOT / "workflow/rules").glob("*.smk")
+        for name in re.findall(r"^(?:rule|use rule \w+ as) (\w+)", path.read_text(), re.M)
+    }
+    own = {"resources", "set-resources", "default-resources", "executor", "jobs", "latency-wait"}
+    for name in ("default", "gpu", "slurm"):
+        assert {entry.split(":")[0] for entry in profile(name).get("set-resources", [])} <= rules
+        assert {k: v for k, v in profile(name).items() if k not in own} == {
+            k: v for k, v in profile("default").items() if k not in own
+        }
+        assert any(entry.startswith("mem_mb=") for entry in profile(name)["resources"])
+
+
+def test_a_profile_in_place_of_the_default_keeps_its_resources(tmp_path):
+    """The script of a rule that the profile gives a GPU sees it."""
+    plan = run_snakemake(
+        "--dry-run", "--workflow-profile", str(ROOT / "profiles/gpu"), "results/demo/clustering/face/swav.safetensors",
+        directory=tmp_path,
+    ).stdout  # fmt: skip
+    assert re.search(r"rule train_swav:(?s:.*?)resources: .*gpu=1", plan)

@@ -105,6 +105,26 @@ def test_a_missing_or_changed_zoo_file_is_one_line_in_the_output_and_the_log(tmp
     assert not list((tmp_path / "resources").rglob("*.safetensors*"))
 
 
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("results/demo/one_shot/face/nothing.csv", "method 'nothing' is not in study demo; there are copy_mask, "),
+        ("results/demo/one_shot/dog/copy_mask.csv", "class 'dog' is not in study demo; there are face, "),
+        ("results/demo/gallery/dog.png", "class 'dog' is not in study demo"),
+    ],
+)
+def test_a_target_of_an_unknown_class_or_method_is_one_line(tmp_path, target, message):
+    run = run_snakemake("--dry-run", target, directory=tmp_path)
+    errors = [line for line in run.stdout.splitlines() if line.startswith("error: ")]
+    assert run.returncode == 1 and errors and errors[-1].startswith(f"error: {message}")
+    assert "Traceback" not in run.stdout
+
+
+def test_a_published_row_that_is_none_is_one_line_before_any_job(tmp_path):
+    run = dry_run("--config", "methods={copy_mask: {published: Other/MLP}}", directory=tmp_path)
+    assert run.returncode == 1 and "error: methods: published 'Other/MLP' is no row of the paper" in run.stdout
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in dry_run(root=finished).stdout
 
@@ -116,7 +136,7 @@ def test_a_second_run_has_nothing_to_do(finished):
         ("kmeans={clusters: 7}", {"fit_kmeans": CLASSES, "one_shot": CLASSES, **TABLE}),
         ("classes={cat: {swav: {steps: 3}}}", {"train_swav": 1, "one_shot": 2, **TABLE}),
         ("heads={epochs: 3}", {"one_shot": 7 * CLASSES, **TABLE}),
-        ("methods={copy_mask: {settings: {a: 1}}}", {"one_shot": CLASSES, **TABLE}),
+        ("methods={copy_mask: {settings: {epochs: 7}}}", {"one_shot": CLASSES, **TABLE}),
         ("methods={copy_mask: {title: Paste}}", {**TABLE}),
         ("table={decimals: 2}", {**TABLE}),
         ("version=2", {"train_swav": CLASSES, "fit_kmeans": CLASSES, "one_shot": 7 * CLASSES, **TABLE}),

@@ -1,11 +1,13 @@
 # The study, names of files, and what rules are given: paths, sub-configurations, seeds, code digests.
+import hashlib
+import json
 import os
 import re
 from pathlib import Path
 
 from onemask.codedigest import code_digest
 from onemask.config import load_study
-from onemask.errors import one_line_errors
+from onemask.errors import OnemaskError, one_line_errors
 from onemask.seeds import derive_seed
 
 REPOSITORY = Path(workflow.basedir)
@@ -44,9 +46,25 @@ def labels(wildcards):
     return repository(f"config/labels/{wildcards.cls}.yaml")
 
 
+def configured(kind, entries, name):
+    """The study's class or method called `name`; a target that asks for another one is one line."""
+    with one_line_errors():
+        if name not in entries:
+            raise OnemaskError(f"{kind} {name!r} is not in study {STUDY.study}; there are {', '.join(entries)}")
+    return entries[name]
+
+
+def class_of(wildcards):
+    return configured("class", STUDY.classes, wildcards.cls)
+
+
+def method_of(wildcards):
+    return configured("method", STUDY.methods, wildcards.method)
+
+
 def section(name):
     """Params function: a class's resolved section of the configuration, and nothing else of it."""
-    return lambda wildcards: STUDY.job_settings(wildcards.cls, name)
+    return lambda wildcards: getattr(class_of(wildcards), name).model_dump(mode="json")
 
 
 def seed(*names):
@@ -69,15 +87,15 @@ def per_method(pattern):
 
 
 def generator_source(wildcards):
-    return STUDY.classes[wildcards.cls].generator
+    return class_of(wildcards).generator
 
 
 def annotator_source(wildcards):
-    return STUDY.classes[wildcards.cls].annotators[wildcards.which]
+    return class_of(wildcards).annotators[wildcards.which]
 
 
 def annotated_source(wildcards):
-    return STUDY.classes[wildcards.cls].annotated
+    return class_of(wildcards).annotated
 
 
 def if_trained(source, pattern):
@@ -87,11 +105,11 @@ def if_trained(source, pattern):
 
 def method_settings(wildcards):
     """What a method is built from: not how it is called in a table."""
-    return STUDY.methods[wildcards.method].model_dump(mode="json", exclude={"title", "published"})
+    return method_of(wildcards).model_dump(mode="json", exclude={"title", "published"})
 
 
 def method_module(wildcards):
-    return f"onemask.segmenters.{STUDY.methods[wildcards.method].module}"
+    return f"onemask.segmenters.{method_of(wildcards).module}"
 
 
 def method_modules(wildcards):
@@ -101,9 +119,16 @@ def method_modules(wildcards):
 
 
 def clustering_loader(wildcards):
-    return CLUSTERINGS.get(STUDY.methods[wildcards.method].clustering, ())
+    return CLUSTERINGS.get(method_of(wildcards).clustering, ())
 
 
 def clustering_of(wildcards):
-    name = STUDY.methods[wildcards.method].clustering
+    name = method_of(wildcards).clustering
     return f"{RESULTS}/clustering/{wildcards.cls}/{name}.safetensors" if name else []
+
+
+def training_state(wildcards):
+    """Folder of a training's state: other settings or another seed start afresh, a larger kimg goes on."""
+    settings = class_of(wildcards).generator_training.model_dump(mode="json", exclude={"kimg", "snapshot_kimg"})
+    identity = json.dumps([settings, STUDY.resolution, STUDY.seed], sort_keys=True)
+    return f"{RESULTS}/generators/{wildcards.cls}.state.{hashlib.sha256(identity.encode()).hexdigest()[:8]}"

@@ -13,8 +13,8 @@ rule render_dataset:
     resources:
         mem_mb=1500,
     params:
-        version=lambda w: STUDY.classes[w.cls].generator_training.version,
-        images=lambda w: STUDY.classes[w.cls].generator_training.renders,
+        version=lambda w: class_of(w).generator_training.version,
+        images=lambda w: class_of(w).generator_training.renders,
         resolution=STUDY.resolution,
     script:
         "../../scripts/render_dataset.py"

@@ -22,7 +22,7 @@ rule train_generator:
         truncation=STUDY.truncation,
         seed=seed("generator", "{cls}"),
         study=STUDY.study,
-        state=lambda w: f"{RESULTS}/generators/{w.cls}.state",
+        state=training_state,
     script:
         "../../scripts/train_generator.py"
 

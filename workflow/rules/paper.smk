@@ -1,4 +1,9 @@
 # Tables and figures: drawn from csv files alone, without torch. `publish` copies the configured study's to results/.
+from onemask.paper.published import check_rows, read_table2
+
+with one_line_errors():
+    published_rows = read_table2(REPOSITORY / "config/published.yaml")
+    check_rows([method.published for method in STUDY.methods.values()], published_rows)
 
 
 rule table2:

@@ -18,7 +18,7 @@ from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor
 from tqdm import tqdm
 
-from onemask.clustering.pixels import random_pixels
+from onemask.clustering.pixels import draw_seeds, random_pixels
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
 from onemask.kernels.projection import Size, gather_pixels, project_features
@@ -95,7 +95,7 @@ def fit_kmeans(generator: FeatureGenerator, settings: KMeansSettings, seed: int)
 @torch.no_grad()
 def sample_features(generator: FeatureGenerator, settings: KMeansSettings, rng: torch.Generator) -> Tensor:
     """Concatenated features [images * pixels, C] of random pixels, on the CPU."""
-    seeds = torch.randint(2**40, 2**62, (settings.images,), generator=rng).tolist()
+    seeds = draw_seeds(settings.images, rng)
     rows = []
     for start in tqdm(range(0, settings.images, IMAGES_AT_ONCE), desc="features", unit="batch", mininterval=1):
         ws = generator.sample_ws(seeds[start : start + IMAGES_AT_ONCE], settings.truncation)

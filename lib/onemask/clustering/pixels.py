@@ -1,4 +1,4 @@
-"""Which pixels a clustering sees, and their marginal in the transport problem (decisions 21 and 22)."""
+"""Which images and pixels a clustering sees, and the pixels' marginal in the transport problem (decisions 21, 22)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from onemask.errors import OnemaskError
+from onemask.seeds import ANNOTATED_SEEDS
 
 BINS = 64
+
+
+def draw_seeds(count: int, generator: torch.Generator) -> list[int]:
+    """Seeds of latents, above all of an annotated set's (ANNOTATED_SEEDS): no test image is ever clustered."""
+    return torch.randint(2 * ANNOTATED_SEEDS, 2**62, (count,), generator=generator).tolist()
 
 
 def random_pixels(images: int, count: int, size: int, generator: torch.Generator) -> Tensor:

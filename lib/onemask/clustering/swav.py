@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from onemask.clustering.augmentation import matching_sigma, perturb
 from onemask.clustering.lars import LARS
-from onemask.clustering.pixels import patches, pixel_distribution, random_pixels
+from onemask.clustering.pixels import draw_seeds, patches, pixel_distribution, random_pixels
 from onemask.clustering.projection import FeatureProjection
 from onemask.errors import OnemaskError
 from onemask.kernels.projection import gather_pixels
@@ -133,11 +133,6 @@ def noise_sigma(generator: FeatureGenerator, settings: SwAVSettings, rng: torch.
         return settings.perturbation.sigma
     bank = generator.sample_ws(draw_seeds(SIGMA_BANK, rng), settings.truncation)
     return matching_sigma(bank, settings.perturbation.strength)
-
-
-def draw_seeds(count: int, rng: torch.Generator) -> list[int]:
-    """Seeds of latents, from so wide a range that none falls into an annotated set's."""
-    return torch.randint(2**40, 2**62, (count,), generator=rng).tolist()
 
 
 @torch.no_grad()

@@ -2,13 +2,14 @@
 
 Stored as one compressed npz without pickles. Keys: `ws`, `label_maps`, `second_label_maps` (optional: the test split
 labelled by the second annotator), `rare/<label>` (binary masks, packed bits), `split/<name>` (indices into the first
-axis), and `metadata`, a JSON string: provenance and the annotators' held-out quality.
+axis), and `metadata`, a JSON string: fingerprint of the generator, label names, the annotators' held-out quality.
 """
 
 from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,11 +24,15 @@ REMEDY = "fetch or make the annotated set again"
 
 
 class LatentShape(Protocol):
-    """What an annotated set must agree with: the generator's resolution and latents."""
+    """What an annotated set must agree with: the generator's resolution, latents and weights."""
 
     resolution: int
     w_dim: int
     num_ws: int
+
+    def fingerprint(self) -> str:
+        """Digest of the weights."""
+        ...
 
 
 @dataclass
@@ -88,7 +93,8 @@ def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | 
     """Read and check an annotated set.
 
     OnemaskError names the file when it is missing or damaged, when sizes disagree with each other or with `generator`,
-    when a label map holds a value without a label, or when a split points outside.
+    when a label map holds a value without a label, when a split points outside, or when the set says that it was made
+    on another generator or with other labels.
     """
     arrays = _read_arrays(path)
     ws, width = arrays["ws"], arrays["label_maps"].shape[-1]
@@ -101,7 +107,7 @@ def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | 
         },
         _group(arrays, "split/"),
         arrays.get("second_label_maps"),
-        json.loads(str(arrays["metadata"])) if "metadata" in arrays else {},
+        arrays["metadata"],
     )
     _check(path, annotated, labels)
     if generator is not None:
@@ -109,20 +115,21 @@ def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | 
     return annotated
 
 
-def _read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+def _read_arrays(path: str | Path) -> dict[str, Any]:
     if not Path(path).is_file():
         raise OnemaskError(f"{path}: no such file; restore it with `git checkout` or make it with Snakemake")
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        arrays["metadata"] = json.loads(str(arrays.get("metadata", "{}")))
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise OnemaskError(f"{path}: not a readable annotated set ({error}); {REMEDY}") from None
     if missing := [name for name in ("ws", "label_maps") if name not in arrays]:
         raise OnemaskError(f"{path}: holds no {' and no '.join(missing)}; {REMEDY}")
     return arrays
 
 
-def _group(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _group(arrays: dict[str, Any], prefix: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
 
@@ -139,6 +146,10 @@ def _check(path: str | Path, annotated: AnnotatedSet, labels: LabelSet) -> None:
             raise OnemaskError(f"{path}: mask of {name!r}, which is no rare label of the class; {REMEDY}")
         if mask.shape != label_maps.shape:
             raise OnemaskError(f"{path}: masks of {name} are {list(mask.shape)}, expected {list(label_maps.shape)}")
+    if (second := annotated.second_label_maps) is not None and second.shape[1:] != label_maps.shape[1:]:
+        raise OnemaskError(f"{path}: second_label_maps are {list(second.shape)}, not like label_maps; {REMEDY}")
+    if (names := annotated.metadata.get("labels")) and names != list(labels.names):
+        raise OnemaskError(f"{path}: was labelled with {', '.join(names)}; config/labels has {', '.join(labels.names)}")
     for name, indices in annotated.splits.items():
         if len(indices) and not 0 <= indices.min() <= indices.max() < len(ws):
             raise OnemaskError(f"{path}: split {name} points outside the {len(ws)} samples; {REMEDY}")
@@ -161,6 +172,8 @@ def _check_generator(path: str | Path, annotated: AnnotatedSet, generator: Laten
             f"{path}: latents are {list(latent)}, the generator takes {list(expected)} or {list(expected[1:])}; "
             "it was annotated on another generator"
         )
+    if (stated := annotated.metadata.get("generator")) and stated != generator.fingerprint():
+        raise OnemaskError(f"{path}: was annotated on another generator, of other weights; {REMEDY}")
     if (size := annotated.label_maps.shape[1:]) != (generator.resolution,) * 2:
         raise OnemaskError(
             f"{path}: label maps are {list(size)}, the generator makes {generator.resolution} px images; "

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from onemask.data.annotated import AnnotatedSet
 from onemask.demo.annotator import Annotator, holds, label_rates, pixel_iou
 from onemask.errors import OnemaskError
-from onemask.seeds import derive_seed
+from onemask.seeds import ANNOTATED_SEEDS, derive_seed
 
 FIXED_SPLITS = ("exemplars", "tuning", "supervised", "test")
 
@@ -87,7 +87,7 @@ class Labeller:
 
     def samples(self, stream: str, start: int, stop: int, truncation: float) -> Samples:
         """Samples `start` to `stop` of a stream; the seeds of different streams do not meet."""
-        base = derive_seed(self.seed, "latents", stream) % 2**48
+        base = derive_seed(self.seed, "latents", stream) % ANNOTATED_SEEDS
         self.progress.set_postfix_str(stream, refresh=False)
         parts = []
         for first in range(start, stop, self.batch):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -26,3 +26,10 @@ def read_table2(path: str | Path) -> Table2:
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise OnemaskError(f"{path}: not the published figures ({reason}); restore it with `git checkout`") from None
+
+
+def check_rows(keys: Iterable[str | None], published: Table2) -> None:
+    """OnemaskError for a key that is no row of the paper's table; None is a method without a counterpart."""
+    for key in keys:
+        if key and key not in published:
+            raise OnemaskError(f"methods: published {key!r} is no row of the paper's Table 2: {', '.join(published)}")

@@ -17,7 +17,7 @@ import pandas as pd
 from onemask.errors import OnemaskError
 from onemask.evaluation.metrics import METRICS, image_scores, read_rows, summarise
 from onemask.files import atomic, write_text
-from onemask.paper.published import Table2, read_table2
+from onemask.paper.published import Table2, check_rows, read_table2
 from onemask.paper.style import (
     ABSENT,
     aligned,
@@ -179,8 +179,7 @@ def _check(rows: pd.DataFrame, methods: Mapping[str, Any], classes: Sequence[str
 
 
 def _published(published: Table2, key: str | None, class_name: str) -> tuple[float, float]:
-    if key and key not in published:
-        raise OnemaskError(f"methods: published {key!r} is no row of the paper's Table 2: {', '.join(published)}")
+    check_rows([key], published)
     return published.get(key or "", {}).get(class_name, (math.nan, math.nan))
 
 

@@ -7,6 +7,7 @@ property of the run (`compute_dtype`), not of the weights, which stay float32.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 
@@ -169,6 +170,15 @@ class Generator(nn.Module):
         # Row by row: a batched product may round differently for another batch size.
         device = self.mapping.w_avg.device
         return torch.cat([self.mapping(row[None].to(device), truncation_psi) for row in z])
+
+    def fingerprint(self) -> str:
+        """Hex SHA-256 of the weights in float32: what an annotated set names the generator by that it was made on."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            if not name.endswith("resample_filter"):
+                digest.update(f"{name}{list(tensor.shape)}".encode())
+                digest.update(tensor.detach().float().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def synthesize(self, ws: Tensor) -> Tensor:
         """Images [N, 3, R, R] with constant noise."""

@@ -3,9 +3,10 @@
 import shutil
 import urllib.request
 from contextlib import closing
+from http.client import HTTPException
 
 from onemask.errors import OnemaskError
-from onemask.files import atomic, verify_sha256
+from onemask.files import atomic, sha256, verify_sha256
 from onemask.jobs import job, repository
 
 
@@ -27,10 +28,21 @@ def open_source(source):
     return open(snakemake.input.trained, "rb")
 
 
+def download(stream, copy, source):
+    """The open URL's content, checked; every failure names the URL."""
+    try:
+        shutil.copyfileobj(stream, copy)
+    except (OSError, HTTPException) as error:
+        raise OnemaskError(f"{source['url']}: the connection was lost ({error}); run the rule again") from None
+    copy.flush()
+    if (found := sha256(copy.name)) != source["sha256"]:
+        raise OnemaskError(f"{source['url']}: sha256 is {found}, the study says {source['sha256']}; nothing was kept")
+
+
 with job(snakemake):
     source = snakemake.params.source
-    with open_source(source) as stream, atomic(snakemake.output[0]) as temporary:
-        with open(temporary, "wb") as copy:
-            shutil.copyfileobj(stream, copy)
+    with open_source(source) as stream, atomic(snakemake.output[0]) as temporary, open(temporary, "wb") as copy:
         if source["source"] == "url":
-            verify_sha256(temporary, source["sha256"])
+            download(stream, copy, source)
+        else:
+            shutil.copyfileobj(stream, copy)

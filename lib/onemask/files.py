@@ -1,4 +1,4 @@
-"""Reading and writing: atomic writes, checksums, safetensors, images, label maps, csv and json."""
+"""Reading and writing: atomic writes, checksums, safetensors, npz, images, csv and json."""
 
 from __future__ import annotations
 
@@ -108,32 +108,15 @@ def save_image(path: str | Path, image: np.ndarray) -> None:
         Image.fromarray(image).save(temporary)
 
 
-def load_image(path: str | Path) -> np.ndarray:
-    """Load any image that Pillow reads as uint8 [H, W, 3]."""
+def read_npz(path: str | Path, names: Iterable[str], what: str, remedy: str) -> dict[str, np.ndarray]:
+    """All arrays of an npz without pickles; OnemaskError when it is missing, damaged, or lacks one of `names`."""
+    if not Path(path).is_file():
+        raise OnemaskError(f"{path}: no such file; {remedy}")
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, Image.DecompressionBombError) as error:
-        raise OnemaskError(f"{path}: not a readable image ({error})") from None
-
-
-def save_label_map(path: str | Path, label_map: np.ndarray, colours: Iterable[str]) -> None:
-    """Save uint8 [H, W] label indices as a palette PNG: the pixel values are the labels, the colours are for eyes."""
-    image = Image.fromarray(label_map.astype(np.uint8), mode="P")
-    image.putpalette(bytes.fromhex("".join(colour.lstrip("#") for colour in colours)))
-    with atomic(path) as temporary:
-        image.save(temporary)
-
-
-def load_label_map(path: str | Path, num_labels: int) -> np.ndarray:
-    """Load a palette or grey PNG as uint8 [H, W]; OnemaskError when a value is not a label."""
-    try:
-        with Image.open(path) as image:
-            if image.mode not in ("P", "L"):
-                raise OnemaskError(f"{path}: mode {image.mode}; a label map is a palette or 8-bit grey PNG of indices")
-            label_map = np.asarray(image)
-    except OSError as error:
-        raise OnemaskError(f"{path}: not a readable label map ({error})") from None
-    if (largest := int(label_map.max(initial=0))) >= num_labels:
-        raise OnemaskError(f"{path}: holds label {largest}, but the class has labels 0 to {num_labels - 1}")
-    return label_map
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged bytes
+        raise OnemaskError(f"{path}: not a readable {what} ({error}); {remedy}") from None
+    if missing := [name for name in names if name not in arrays]:
+        raise OnemaskError(f"{path}: holds no {' and no '.join(missing)}; {remedy}")
+    return arrays

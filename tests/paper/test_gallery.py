@@ -57,5 +57,5 @@ def test_the_saved_picture_has_few_colours_and_small_labels_keep_theirs(tmp_path
 
 def test_a_strange_file_of_pictures_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "p.npz").write_bytes(b"nothing")
-    with pytest.raises(OnemaskError, match="p.npz: not a file of pictures"):
+    with pytest.raises(OnemaskError, match="p.npz: not a readable file of pictures"):
         load_pictures(tmp_path / "p.npz")

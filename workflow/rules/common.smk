@@ -28,7 +28,7 @@ CLUSTERINGS = {
     "swav": ("onemask.clustering.projection", "FeatureProjection"),
     "kmeans": ("onemask.clustering.kmeans", "KMeansResult"),
 }
-PUBLISHED = ["table2.tex", "table2.csv", "metrics.json", "comparison.csv"]
+PUBLISHED = ["table2.tex", "table2.csv", "metrics.json", "comparison.csv", "swav_curves.png", "swav_curves.pdf"]
 
 
 wildcard_constraints:

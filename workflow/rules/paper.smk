@@ -32,6 +32,25 @@ rule table2:
         "../../scripts/table2.py"
 
 
+rule draw_swav_curves:
+    input:
+        per_class(f"{RESULTS}/clustering/{{cls}}/swav.csv"),
+    output:
+        png=report(f"{RESULTS}/swav_curves.png", caption="../report/swav_curves.rst", category="Curves"),
+        pdf=f"{RESULTS}/swav_curves.pdf",
+    log:
+        f"{LOGS}/draw_swav_curves.log",
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        study=STUDY.study,
+        classes=STUDY.class_names,
+        code=code("draw_swav_curves.py"),
+    script:
+        "../../scripts/draw_swav_curves.py"
+
+
 rule compare_methods:
     input:
         per_method(f"{RESULTS}/one_shot/{{cls}}/{{method}}.csv"),

@@ -8,8 +8,6 @@ axis), and `metadata`, a JSON string: fingerprint of the generator, label names,
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from onemask.errors import OnemaskError
-from onemask.files import atomic
+from onemask.files import atomic, read_npz
 from onemask.labels import LabelSet
 
 REMEDY = "fetch or make the annotated set again"
@@ -116,16 +114,11 @@ def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | 
 
 
 def _read_arrays(path: str | Path) -> dict[str, Any]:
-    if not Path(path).is_file():
-        raise OnemaskError(f"{path}: no such file; restore it with `git checkout` or make it with Snakemake")
+    arrays: dict[str, Any] = dict(read_npz(path, ["ws", "label_maps"], "annotated set", REMEDY))
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
         arrays["metadata"] = json.loads(str(arrays.get("metadata", "{}")))
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise OnemaskError(f"{path}: not a readable annotated set ({error}); {REMEDY}") from None
-    if missing := [name for name in ("ws", "label_maps") if name not in arrays]:
-        raise OnemaskError(f"{path}: holds no {' and no '.join(missing)}; {REMEDY}")
+    except ValueError as error:
+        raise OnemaskError(f"{path}: metadata are no JSON ({error}); {REMEDY}") from None
     return arrays
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from onemask.errors import OnemaskError
-from onemask.files import atomic
+from onemask.files import atomic, read_npz
 from onemask.labels import LabelSet
 
 Picture = tuple[np.ndarray, np.ndarray]
@@ -19,11 +18,9 @@ INK = "#202020"
 
 def load_pictures(path: str | Path) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pairs (image, label map) of what onemask.evaluation.pictures wrote; OnemaskError if it is something else."""
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            return list(zip(content["images"], content["label_maps"], strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        raise OnemaskError(f"{path}: not a file of pictures ({error}); run the rule that makes it again") from None
+    names = ("images", "label_maps")
+    content = read_npz(path, names, "file of pictures", "run the rule that makes it again")
+    return list(zip(*(content[name] for name in names), strict=True))
 
 
 def overlay(image: np.ndarray, label_map: np.ndarray, labels: LabelSet, opacity: float) -> np.ndarray:

@@ -6,16 +6,13 @@ is defined over the standard Inception network, and the two scales cannot be com
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from onemask.errors import OnemaskError
-from onemask.files import atomic
 from onemask.training.image_features import resize_for_features
 
 SCORE_NAME = "frechet_efficientnet_lite0"
@@ -57,24 +54,6 @@ class FeatureStatistics:
         if self.count < 2:
             raise OnemaskError(f"feature statistics need at least 2 images, found {self.count}; raise the image count")
         return self.count
-
-    def save(self, path: str | Path) -> None:
-        """Write the accumulator as npz: the statistics of a real data set are computed once."""
-        with atomic(path) as temporary:
-            np.savez(temporary, count=self.count, shift=self.shift, sums=self.sums, products=self.products)
-
-    @classmethod
-    def load(cls, path: str | Path) -> FeatureStatistics:
-        """Read what `save` wrote; OnemaskError when the file is missing or damaged."""
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                statistics = cls(len(stored["shift"]))
-                statistics.count = int(stored["count"])
-                statistics.shift, statistics.sums = stored["shift"], stored["sums"]
-                statistics.products = stored["products"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise OnemaskError(f"{path}: not readable feature statistics ({error}); delete it and run again") from None
-        return statistics
 
 
 def frechet_distance(mu1: np.ndarray, cov1: np.ndarray, mu2: np.ndarray, cov2: np.ndarray) -> float:

@@ -4,10 +4,11 @@ import torch
 
 from onemask.clustering.projection import FeatureProjection
 from onemask.data.polygons import rasterise, read_polygons
-from onemask.evaluation.pictures import save_pictures, segment_images, to_pixels
+from onemask.evaluation.pictures import save_pictures, segment_images
 from onemask.jobs import device, job
 from onemask.labels import read_labels
 from onemask.segmenters.base import load_method, save_segmenter
+from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.mobile import load_mobile_generator
 
 with job(snakemake):

@@ -2,12 +2,13 @@
 
 from onemask.data.annotated import read_annotated
 from onemask.evaluation.one_shot import Reader, latents
-from onemask.evaluation.pictures import save_pictures, segment_images, to_pixels
+from onemask.evaluation.pictures import save_pictures, segment_images
 from onemask.jobs import job
 from onemask.labels import read_labels
 from onemask.seeds import derive_seed
 from onemask.segmenters.base import load_clustering, method_builder
 from onemask.stylegan2.checkpoint import load_generator
+from onemask.stylegan2.images import to_pixels
 
 with job(snakemake):
     params, method = snakemake.params, snakemake.params.method

@@ -149,7 +149,8 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     assert dumped(sections.KMeansSettings) == module(KMeansSettings, "truncation")
     assert dumped(sections.AnnotatorSettings, ["version"]) == module(AnnotatorSettings)
     assert dumped(sections.AnnotatedSetSettings, ["version"]) == module(AnnotatedSetSettings, "truncation")
-    assert dumped(sections.GeneratorTrainingSettings, ["version", "renders"]) == module(TrainingSettings, "resolution")
+    other = ["version", "renders", "processes"]
+    assert dumped(sections.GeneratorTrainingSettings, other) == module(TrainingSettings, "resolution")
     known = ["head", *sections.HeadSettings.model_fields, *sections.HEAD_EXTRAS]
     assert sorted(known) == sorted(head_segmenter.SETTINGS)
     assert dumped(sections.HeadSettings, ["hidden"]) == module(FitOptions, "batch")

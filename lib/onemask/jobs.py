@@ -43,7 +43,7 @@ def job(snakemake: Any) -> Iterator[None]:
         terminal, sys.stderr = sys.stderr, Tee(sys.stderr, log)
         try:
             if "torch" in sys.modules:
-                _set_up_torch(snakemake.threads, device(snakemake))
+                set_up_torch(snakemake.threads, device(snakemake))
             with one_line_errors():
                 yield
         except Exception:
@@ -53,7 +53,7 @@ def job(snakemake: Any) -> Iterator[None]:
             sys.stderr = terminal
 
 
-def _set_up_torch(threads: int, where: str) -> None:
+def set_up_torch(threads: int, where: str) -> None:
     """As many threads as the rule declares, and algorithms that give the same bits on every run.
 
     On a GPU an operation without such an algorithm (the gradient of grid_sample in ADA) warns instead of failing.

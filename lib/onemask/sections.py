@@ -72,6 +72,7 @@ class GeneratorTrainingSettings(Section):
     augmentations: tuple[Augmentation, ...] = get_args(Augmentation)
     precision: Literal["float32", "bfloat16"] = "float32"
     snapshot_kimg: PositiveFloat = 10.0
+    processes: Positive = Field(1, description="torchrun processes of one machine, one GPU or one core each")
 
 
 class DegradeSettings(Section):

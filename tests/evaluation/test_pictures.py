@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onemask.evaluation.pictures import save_pictures, segment_images, to_pixels
+from onemask.evaluation.pictures import save_pictures, segment_images
 from onemask.paper.gallery import load_pictures
+from onemask.stylegan2.images import to_pixels
 
 
 class Grey:

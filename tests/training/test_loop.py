@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import replace
 
@@ -10,9 +11,11 @@ import pytest
 import torch
 
 from onemask.errors import OnemaskError
+from onemask.files import read_safetensors
 from onemask.training import loop
 from onemask.training.augment import TRANSFORMS, adapt, augment, colour_matrices, geometric_matrices
 from onemask.training.losses import discriminator_loss, generator_loss, r1_penalty
+from onemask.training.run import Run
 from onemask.training.settings import TrainingSettings
 
 TINY = TrainingSettings(
@@ -130,3 +133,29 @@ def test_bfloat16_tracks_float32(images, tmp_path):
         trainer = loop.new_trainer(replace(TINY, precision=precision), 5, torch.device("cpu"))
         outputs.append(trainer.average.synthesize(ws))
     torch.testing.assert_close(*outputs, atol=0.1, rtol=0)
+
+
+def test_two_processes_average_and_stay_equal_to_one_state(images, tmp_path):
+    """Under torchrun with gloo: the run ends, resumes, and its first discriminator step sees the mean gradient."""
+    np.save(tmp_path / "images.npy", images)
+    settings = dataclasses.asdict(TINY)
+    two = Run(settings, str(tmp_path / "images.npy"), str(tmp_path / "two"), seed=5, truncation=0.7, processes=2)
+    replace(two, settings=settings | {"kimg": 0.04}).start()
+    two.start()
+    replace(two, state=str(tmp_path / "again")).start()
+    states = [read_safetensors(tmp_path / name / "state.safetensors") for name in ("two", "again")]
+    assert states[0][1] == states[1][1] and states[0][1]["step"] == 10
+    assert all(torch.equal(states[0][0][name], states[1][0][name]) for name in states[0][0])
+    rows = (tmp_path / "two/metrics.csv").read_text().splitlines()
+    assert [float(row.split(",")[0]) for row in rows[1:]] == [0.04, 0.08]
+    assert (tmp_path / "two/samples.png").is_file()
+
+
+def test_a_batch_that_does_not_divide_is_refused_and_a_failing_process_is_one_line(images, tmp_path):
+    np.save(tmp_path / "images.npy", images)
+    settings = dataclasses.asdict(TINY)
+    run = Run(settings, str(tmp_path / "images.npy"), str(tmp_path / "s"), seed=5, truncation=0.7, processes=3)
+    with pytest.raises(OnemaskError, match="batch: 8 is no multiple of 3, processes"):
+        run.work()
+    with pytest.raises(OnemaskError, match="onemask.training.run: a process ended with status"):
+        replace(run, processes=2, images=str(tmp_path / "none.npy")).start()

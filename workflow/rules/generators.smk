@@ -13,7 +13,7 @@ rule train_generator:
         f"{LOGS}/train_generator/{{cls}}.log",
     benchmark:
         f"{BENCHMARKS}/train_generator/{{cls}}.tsv"
-    threads: 1
+    threads: lambda w: class_of(w).generator_training.processes
     resources:
         mem_mb=3000,
     params:

@@ -7,19 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
 from onemask.files import atomic
 from onemask.segmenters.base import Segmenter
+from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.protocol import FeatureGenerator
-
-
-def to_pixels(images: Tensor, size: int) -> np.ndarray:
-    """Images [N, 3, H, W] in [-1, 1] -> uint8 [N, size, size, 3]; smaller ones are means over the pixels they cover."""
-    pixels = (F.adaptive_avg_pool2d(images, size) * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
-    return pixels.permute(0, 2, 3, 1).cpu().numpy()
 
 
 @torch.no_grad()

@@ -72,7 +72,7 @@ def summary(
 ) -> pd.DataFrame:
     """One row per class and method, scores in percent.
 
-    Columns: study, class, method, title, reference, exemplars, images, <metric>_mean, <metric>_std, published_wiou,
+    Columns: study, class, method, title, row (class and title, for plots), reference, exemplars, images, <metric>_mean, <metric>_std, published_wiou,
     published_fg_iou. Classes and methods come in the given order; a class may lack methods, but not all of them.
     OnemaskError when rows belong to several studies, to an unknown method, or miss a class.
     """
@@ -83,7 +83,8 @@ def summary(
     scores = [f"{metric}_{statistic}" for metric in METRICS for statistic in ("mean", "std")]
     table[scores] *= 100
     table.insert(3, "title", table["method"].map(lambda name: methods[name]["title"]))
-    table.insert(4, "reference", table["method"].map(lambda name: not methods[name].get("published")))
+    table.insert(4, "row", table["class"] + ": " + table["title"])
+    table.insert(5, "reference", table["method"].map(lambda name: not methods[name].get("published")))
     pairs = [
         _published(published, methods[method].get("published"), name)
         for name, method in zip(table["class"], table["method"], strict=True)

@@ -1,29 +1,40 @@
-"""One or several training processes (torchrun; gloo on CPU, nccl on GPU) behind three small functions."""
+"""One or several training processes (torchrun; gloo on CPU, nccl on GPU) behind a few small functions."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from onemask.errors import OnemaskError
 
-def start() -> tuple[int, int, torch.device]:
-    """(rank, world size, device) of this process; joins the group that torchrun announces in the environment."""
+
+@contextmanager
+def joined(where: str) -> Iterator[tuple[int, int, torch.device]]:
+    """(rank, world size, device) of this process inside the group that torchrun announces in the environment."""
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    gpu = torch.cuda.is_available()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if gpu else torch.device("cpu")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if where == "cuda" else torch.device("cpu")
     if world > 1:
-        dist.init_process_group("nccl" if gpu else "gloo")
-    return rank, world, device
+        dist.init_process_group("nccl" if where == "cuda" else "gloo")
+    try:
+        yield rank, world, device
+    finally:
+        if world > 1:
+            dist.destroy_process_group()
 
 
-def stop(world: int) -> None:
-    """Leave the process group."""
-    if world > 1:
-        dist.destroy_process_group()
+def launch(processes: int, module: str, arguments: Sequence[str]) -> None:
+    """Run `python -m module arguments` in that many processes of this machine; OnemaskError when one of them fails."""
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
+    command = [sys.executable, "-m", *torchrun, module, *arguments]
+    if (status := subprocess.run(command, check=False).returncode) != 0:
+        raise OnemaskError(f"{module}: a process ended with status {status}; its messages stand above")
 
 
 def average_(tensors: Iterable[Tensor], world: int) -> None:

@@ -147,6 +147,7 @@ def _discriminator_step(trainer: Trainer, settings: TrainingSettings, real: Tens
         ws = mixed_ws(trainer.generator, len(real), settings.style_mixing, real.device)
         fake = trainer.generator(ws, random_noise=True)
         trainer.generator.mapping.w_avg.lerp_(ws[:, 0].mean(dim=0), 0.005)
+        average_([trainer.generator.mapping.w_avg], world)
     real_logits = trainer.discriminator(augment(real, trainer.ada_p, settings.augmentations))
     fake_logits = trainer.discriminator(augment(fake, trainer.ada_p, settings.augmentations))
     loss = discriminator_loss(real_logits, fake_logits)
@@ -198,6 +199,7 @@ def train_step(
         row["r1"] = _r1_step(trainer, settings, real, world)
     _update_average(trainer, settings)
     average_([sign], world)
+    row = average_row(row, world, device)  # so that all processes stop together
     trainer.overfitting += (sign.item() - trainer.overfitting) * 0.05
     if settings.ada_target > 0 and trainer.step % settings.ada_interval == 0:
         shown = settings.batch * settings.ada_interval
@@ -206,6 +208,13 @@ def train_step(
     if not all(map(math.isfinite, row.values())):
         raise OnemaskError(f"step {trainer.step}: a loss is not finite ({row}); the last good state is kept")
     return row
+
+
+def average_row(row: dict[str, float], world: int, device: torch.device) -> dict[str, float]:
+    """Losses averaged over processes: not finite in one is not finite in all."""
+    values = torch.tensor(list(row.values()), device=device)
+    average_([values], world)
+    return row if world == 1 else dict(zip(row, values.tolist(), strict=True))
 
 
 def _read_metrics(path: Path, kimg: float) -> list[dict[str, float]]:

@@ -155,7 +155,7 @@ def test_a_batch_that_does_not_divide_is_refused_and_a_failing_process_is_one_li
     np.save(tmp_path / "images.npy", images)
     settings = dataclasses.asdict(TINY)
     run = Run(settings, str(tmp_path / "images.npy"), str(tmp_path / "s"), seed=5, truncation=0.7, processes=3)
-    with pytest.raises(OnemaskError, match="batch 8 is no multiple of 3 processes"):
+    with pytest.raises(OnemaskError, match="batch 8 must divide by processes 3"):
         run.work()
     with pytest.raises(OnemaskError, match="onemask.training.run: a process ended with status"):
         replace(run, processes=2, images=str(tmp_path / "none.npy")).start()

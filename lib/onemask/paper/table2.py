@@ -73,7 +73,8 @@ def summary(
     """One row per class and method, scores in percent.
 
     Columns: study, class, method, title, row (class and title, for plots), reference, exemplars, images,
-    <metric>_mean, <metric>_std, published_wiou, published_fg_iou. Classes and methods come in the given order; a class may lack methods, but not all of them.
+    <metric>_mean, <metric>_std, published_wiou, published_fg_iou. Classes and methods come in the given order; a class
+    may lack methods, but not all of them.
     OnemaskError when rows belong to several studies, to an unknown method, or miss a class.
     """
     _check(rows, methods, classes)

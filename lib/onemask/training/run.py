@@ -50,7 +50,7 @@ class Run:
         """This process's part. The first writes a grid of samples beside every snapshot."""
         settings = TrainingSettings(**self.settings)
         if settings.batch % self.processes:
-            raise OnemaskError(f"generator_training: batch {settings.batch} is no multiple of {self.processes} processes")
+            raise OnemaskError(f"generator_training: batch {settings.batch} must divide by processes {self.processes}")
         images = np.load(self.images, mmap_mode="r", allow_pickle=False)
         with joined(self.device) as (rank, world, device):
             for trainer in train(settings, images, Path(self.state), self.seed, rank, world, device):

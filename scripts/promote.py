@@ -1,6 +1,6 @@
 """Copy what the training rules left under results/demo into zoo/, with cards, and write checksums into demo.yaml.
 
-Usage: python scripts/promote.py generators annotators | annotated     (see `make zoo`)
+Usage: python scripts/promote.py KIND[,KIND] CLASS...     (kinds: generators, annotators, annotated; see `make zoo`)
 """
 
 import re
@@ -55,7 +55,8 @@ KINDS = {"generators": generators, "annotators": annotators, "annotated": annota
 
 with one_line_errors():
     study = load_study({"study": "demo"}, ROOT)
-    for kind in sys.argv[1:]:
-        for name in study.class_names:
+    kinds, *names = sys.argv[1:]
+    for kind in kinds.split(","):
+        for name in names:
             KINDS[kind](study, name, ROOT / "results" / study.study)
             print(f"zoo: {kind} of {name}")

@@ -86,7 +86,7 @@ def test_latex_is_well_formed(table):
         assert tabular.count(r"\midrule") == 2  # one-shot methods, references
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX on this machine")
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 def test_latex_compiles_in_a_document_that_uses_booktabs_and_fits_the_page(table, tmp_path):
     body = latex(table, QUALITY, Style())
     packages = r"\usepackage{booktabs}\usepackage[margin=2cm]{geometry}"

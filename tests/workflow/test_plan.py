@@ -13,6 +13,8 @@ from onemask.config import load_study
 
 DEMO, TEST = load_study({"study": "demo"}), load_study({"study": "test"})
 CLASSES = len(DEMO.class_names)
+METHODS = len(DEMO.methods)
+ON_SWAV, ON_KMEANS = (sum(m.clustering == name for m in DEMO.methods.values()) for name in ("swav", "kmeans"))
 TABLE = {"table2": 1, "publish": 3}
 TARGETS = ["results/table2.tex", "results/table2.csv", "results/metrics.json"]
 STUB = """
@@ -55,7 +57,7 @@ def test_demo_fetches_and_runs_every_method_on_every_class(tmp_path):
         "annotator_report": CLASSES,
         "train_swav": CLASSES,
         "fit_kmeans": CLASSES,
-        "one_shot": 7 * CLASSES,
+        "one_shot": METHODS * CLASSES,
         "table2": 1,
         "publish": 3,
     }
@@ -132,14 +134,14 @@ def test_a_second_run_has_nothing_to_do(finished):
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        ("swav={temperature: 0.2}", {"train_swav": CLASSES, "one_shot": 2 * CLASSES, **TABLE}),
-        ("kmeans={clusters: 7}", {"fit_kmeans": CLASSES, "one_shot": CLASSES, **TABLE}),
-        ("classes={cat: {swav: {steps: 3}}}", {"train_swav": 1, "one_shot": 2, **TABLE}),
-        ("heads={epochs: 3}", {"one_shot": 7 * CLASSES, **TABLE}),
+        ("swav={temperature: 0.2}", {"train_swav": CLASSES, "one_shot": ON_SWAV * CLASSES, **TABLE}),
+        ("kmeans={clusters: 7}", {"fit_kmeans": CLASSES, "one_shot": ON_KMEANS * CLASSES, **TABLE}),
+        ("classes={cat: {swav: {steps: 3}}}", {"train_swav": 1, "one_shot": ON_SWAV, **TABLE}),
+        ("heads={epochs: 3}", {"one_shot": METHODS * CLASSES, **TABLE}),
         ("methods={copy_mask: {settings: {epochs: 7}}}", {"one_shot": CLASSES, **TABLE}),
         ("methods={copy_mask: {title: Paste}}", {**TABLE}),
         ("table={decimals: 2}", {**TABLE}),
-        ("version=2", {"train_swav": CLASSES, "fit_kmeans": CLASSES, "one_shot": 7 * CLASSES, **TABLE}),
+        ("version=2", {"train_swav": CLASSES, "fit_kmeans": CLASSES, "one_shot": METHODS * CLASSES, **TABLE}),
         ("annotator={steps: 9}", {}),
         ("tuning={trials: 9}", {}),
     ],

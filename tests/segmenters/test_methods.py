@@ -128,11 +128,13 @@ def test_cluster_table_is_the_limit_of_an_mlp1_on_one_hot_codes():
     assert same[clear[codes]].all()
 
 
-def test_a_cluster_that_the_exemplar_lacks_gets_its_most_frequent_label():
-    features, label_maps = scene()
-    label_maps[0, :, 3:] = 1
-    segmenter = load_method("hfc_kmeans").build({}, 2, clusterings()["hfc_kmeans"], 0)
-    assert segmenter.fit(first(features), label_maps[:1]).table.tolist() == [1, 0, 1]
+def test_a_cluster_that_the_exemplar_lacks_gets_the_label_of_the_nearest_that_it_has():
+    """And not the exemplar's most frequent one, which here is 0."""
+    clusters = KMeansResult(torch.tensor([[0.0], [1.0], [10.0], [11.0]]), torch.ones(1))
+    values = torch.zeros(1, 1, 4, 4)
+    values[..., 0, 0] = 10
+    segmenter = load_method("hfc_kmeans").build({}, 2, clusters, 0)
+    assert segmenter.fit([values], (values[0] > 5).to(torch.uint8)).table.tolist() == [0, 0, 1, 1]
 
 
 def test_methods_by_name():

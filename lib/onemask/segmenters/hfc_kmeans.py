@@ -2,8 +2,9 @@
 
 On one-hot codes a dense layer holds one independent row of logits per cluster, and cross entropy makes that row the log
 of the label frequencies within the cluster: its prediction is the cluster's most frequent label. This module counts
-that table instead of approaching it by 200 epochs of Adam, whose result differs only by its random initialisation in
-clusters that the exemplar lacks. There the shared bias decides, that is, the most frequent label of the exemplar.
+that table instead of approaching it by 200 epochs of Adam. Clusters that the exemplar lacks, most of them where K is
+large, would be left to the random initialisation; here they take the label of the nearest cluster that it has, the
+reading that favours this baseline.
 """
 
 from __future__ import annotations
@@ -45,8 +46,11 @@ class ClusterTable:
         pairs = self.represent(features)[0].flatten() * self.num_labels + label_maps.long().flatten()
         cells = len(self.clusters.centroids) * self.num_labels
         counts = pairs.bincount(minlength=cells).unflatten(0, (-1, self.num_labels))
-        # The share of each label in the exemplar, below 1, decides empty clusters and ties.
-        self.table = (counts + counts.sum(dim=0) / (counts.sum() + 1)).argmax(dim=1).to(torch.uint8)
+        # The share of each label in the exemplar, below 1, decides ties.
+        table = (counts + counts.sum(dim=0) / (counts.sum() + 1)).argmax(dim=1).to(torch.uint8)
+        seen = counts.sum(dim=1).nonzero().flatten()
+        centroids = self.clusters.centroids
+        self.table = table[seen[torch.cdist(centroids, centroids[seen]).argmin(dim=1)]]
         return self
 
     def segment(self, representation: Sequence[Tensor]) -> Tensor:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from onemask.data.polygons import read_polygons
 from onemask.errors import OnemaskError
 from onemask.labels import read_labels
-from onemask.real_faces import load_real_faces
+from onemask.real_faces import load_real_faces, require_every_label
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = ROOT / "config/real_faces/study.yaml"
@@ -35,3 +36,9 @@ def test_a_bad_value_is_one_line_with_its_key(tmp_path: Path, change: dict, mess
     with pytest.raises(OnemaskError, match=message) as raised:
         load_real_faces(tmp_path / "study.yaml")
     assert "\n" not in str(raised.value) and "study.yaml" in str(raised.value)
+
+
+def test_an_exemplar_without_a_label_to_be_learnt_is_one_line_that_names_its_file():
+    require_every_label("e.json", np.array([[0, 1], [2, 1]]), ["background", "skin", "ear"])
+    with pytest.raises(OnemaskError, match="e.json: holds no 'ear', a label to be learnt; draw it"):
+        require_every_label("e.json", np.array([[0, 1], [1, 1]]), ["background", "skin", "ear"])

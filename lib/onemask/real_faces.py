@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import yaml
 from pydantic import Field, ValidationError
 
@@ -60,3 +62,10 @@ def load_real_faces(path: str | Path) -> RealFaces:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise OnemaskError(f"{path}: {where}: {first['msg']} (got {first['input']!r})"[:300]) from None
+
+
+def require_every_label(path: str | Path, label_map: np.ndarray, names: Sequence[str]) -> None:
+    """OnemaskError unless the exemplar drawn in `path` holds each label that is to be learnt."""
+    present = set(np.unique(label_map).tolist())
+    if missing := [name for index, name in enumerate(names) if index not in present]:
+        raise OnemaskError(f"{path}: holds no {missing[0]!r}, a label to be learnt; draw it, or choose another face")

@@ -35,7 +35,8 @@ lint: $(STAMP)  # `snakemake --lint` is held to its one explained finding by tes
 schema: $(STAMP)  # after a change of lib/onemask/sections.py
 	$(BIN)/python scripts/export_schema.py
 
-# Trains whatever is missing under results/demo (hours a class; `make zoo CLASSES=car` for one), then promotes it. Annotated sets are made on the promoted generators.
+# Trains whatever is missing under results/demo (an hour or two a class; `make zoo CLASSES=car` for one), then promotes it.
+# Annotated sets are made on the promoted generators.
 zoo: $(STAMP)
 	$(BIN)/pip install -q -c constraints.txt -e '.[score]'
 	$(SNAKEMAKE) $(CLASSES:%=results/demo/generators/%/generator.safetensors) \
@@ -45,9 +46,9 @@ zoo: $(STAMP)
 	$(SNAKEMAKE) $(CLASSES:%=results/demo/annotated/%.npz)
 	$(BIN)/python scripts/promote.py annotated $(CLASSES)
 
-showcase:  # pictures that README.md and docs/ show
-	mkdir -p docs/showcase
-	cp results/*.png results/demo/gallery/*.png docs/showcase/
+showcase: $(STAMP)  # pictures that README.md and docs/ show
+	$(SNAKEMAKE) results/real_faces.png results/swav_curves.png $(CLASSES:%=results/demo/gallery/%.png)
+	cp results/real_faces.png results/swav_curves.png $(CLASSES:%=results/demo/gallery/%.png) docs/showcase/
 
 touch: $(STAMP)  # after `git clone && dvc pull`: take what was pulled as made by the present code
 	$(SNAKEMAKE) --touch results/table2.tex results/table2.csv results/metrics.json

@@ -113,6 +113,12 @@ def test_a_state_of_other_settings_is_refused(images, tmp_path):
         next(loop.train(replace(TINY, channel_max=4, kimg=1), images, tmp_path, seed=5))
 
 
+def test_a_state_that_has_seen_more_than_kimg_is_refused(images, tmp_path):
+    *_, _ = loop.train(TINY, images, tmp_path, seed=5)
+    with pytest.raises(OnemaskError, match="state.safetensors: has seen 0.08 thousand images, more than kimg 0.04"):
+        next(loop.train(replace(TINY, kimg=0.04), images, tmp_path, seed=5))
+
+
 def test_images_of_another_size_are_refused(tmp_path):
     with pytest.raises(OnemaskError, match=r"expected uint8 \(3, 16, 16\)"):
         next(loop.train(TINY, np.zeros((4, 3, 8, 8), np.uint8), tmp_path, seed=5))

@@ -246,11 +246,11 @@ def train(
     state, metrics = state_dir / "state.safetensors", state_dir / "metrics.csv"
     if state.is_file():
         load_state(state, trainer)
-    if trainer.step * settings.batch > math.ceil(settings.kimg * 1000 / settings.batch) * settings.batch:
+    total = math.ceil(settings.kimg * 1000 / settings.batch)
+    if trainer.step > total:
         seen = trainer.step * settings.batch / 1000
         raise OnemaskError(f"{state}: has seen {seen:g} thousand images, more than kimg {settings.kimg:g}; remove it")
     rows = _read_metrics(metrics, trainer.step * settings.batch / 1000)
-    total = math.ceil(settings.kimg * 1000 / settings.batch)
     every = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
     sums, count, clock = dict.fromkeys(("loss_g", "loss_d", "r1"), 0.0), 0, time.monotonic()
     with tqdm(

@@ -2,9 +2,9 @@
 
 from onemask.evaluation.metrics import image_scores, read_rows
 from onemask.evaluation.paired import paired_differences
-from onemask.files import atomic
+from onemask.files import write_csv
 from onemask.jobs import job
 
-with job(snakemake), atomic(snakemake.output[0]) as temporary:
+with job(snakemake):
     table = paired_differences(image_scores(read_rows(snakemake.input)), snakemake.params.methods)
-    table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
+    write_csv(snakemake.output[0], table.to_dict("records"), list(table))

@@ -62,6 +62,11 @@ def method_of(wildcards):
     return configured("method", STUDY.methods, wildcards.method)
 
 
+def digest(settings):
+    """Hex digest of plain values: names a file or a folder by the settings behind it."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
 def section(name):
     """Params function: a class's resolved section of the configuration, and nothing else of it."""
     return lambda wildcards: getattr(class_of(wildcards), name).model_dump(mode="json")
@@ -130,5 +135,5 @@ def clustering_of(wildcards):
 def training_state(wildcards):
     """Folder of a training's state: other settings or another seed start afresh, a larger kimg goes on."""
     settings = class_of(wildcards).generator_training.model_dump(mode="json", exclude={"kimg", "snapshot_kimg"})
-    identity = json.dumps([settings, STUDY.resolution, STUDY.seed], sort_keys=True)
-    return f"{RESULTS}/generators/{wildcards.cls}.state.{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    identity = [settings, STUDY.resolution, STUDY.seed]
+    return f"{RESULTS}/generators/{wildcards.cls}.state.{digest(identity)[:8]}"

@@ -1,7 +1,4 @@
 # Tuning trials: which there are, the settings and the clustering files of each.
-import hashlib
-import json
-
 from onemask.evaluation.tuning import draw_trials, with_trial
 
 TUNED_SECTIONS = ["swav", "kmeans", "heads"]
@@ -31,8 +28,7 @@ def trial_clustering(cls, name, settings):
     """File of the clustering `name` under a trial's settings: methods share it; the study's own is made already."""
     if settings == getattr(STUDY.classes[cls], name).model_dump(mode="json"):
         return f"{RESULTS}/clustering/{cls}/{name}.safetensors"
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return f"{RESULTS}/tuning/{cls}/{name}/{digest[:12]}.safetensors"
+    return f"{RESULTS}/tuning/{cls}/{name}/{digest(settings)[:12]}.safetensors"
 
 
 def trial_clusterings(wildcards):

@@ -31,5 +31,6 @@ with job(snakemake):
         snakemake.output.csv,
         snakemake.output.tex,
         Style(**params.style),
+        snakemake.input.failures,
     )
     write_json(snakemake.output.metrics, as_metrics(table))

@@ -1,10 +1,11 @@
 """Tuning of one method on one class: every trial is fitted on a few exemplars and scored on the tuning split."""
 
 import json
+from dataclasses import replace
 
 from onemask.data.annotated import read_annotated
 from onemask.evaluation.metrics import METRICS, image_scores
-from onemask.evaluation.one_shot import evaluate_method, fit_groups
+from onemask.evaluation.one_shot import check_failures, evaluate_method, part_task
 from onemask.files import write_csv
 from onemask.jobs import job
 from onemask.labels import read_labels
@@ -15,10 +16,11 @@ from onemask.stylegan2.checkpoint import load_generator
 def score(clustering, heads):
     """Mean of each metric over exemplars and tuning images with a trial's clustering and heads."""
     build = method_builder(params.method, heads, len(labels), clustering)
-    groups = fit_groups(annotated, params.method["fit_split"])[: params.exemplars]
-    data, tuning = (generator, annotated.ws, annotated.label_maps), annotated.indices("tuning")
-    rows = evaluate_method(*data, build, groups, tuning, labels.names, params.seed, keys={"study": "tuning", **names})
-    return image_scores(rows)[METRICS].mean().to_dict()
+    task = part_task(annotated, labels.names, params.method["fit_split"], limit=params.exemplars)
+    task = replace(task, test=annotated.indices("tuning"))
+    outcome = evaluate_method(generator, annotated.ws, task, build, params.seed, keys={"study": "tuning", **names})
+    check_failures(outcome, allowed=False)
+    return image_scores(outcome.rows)[METRICS].mean().to_dict()
 
 
 with job(snakemake):

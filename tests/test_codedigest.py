@@ -15,15 +15,18 @@ from onemask.config import REPOSITORY, load_study
 
 SCRIPTS = REPOSITORY / "scripts"
 RULES = "".join(path.read_text() for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk")))
-LOADERS = {"swav": ["onemask.clustering.projection"], "kmeans": ["onemask.clustering.kmeans"], None: []}
+LOADERS = {name: ["onemask.clustering.projection"] for name in ("swav", "simclr")}
+LOADERS |= {name: [f"onemask.clustering.{name}"] for name in ("kmeans", "samples")} | {None: []}
 # What rules say that a script loads by name; scripts that are not here load nothing so.
 BY_NAME = {
     "one_shot.py": [
         (f"onemask.segmenters.{method.module}", *LOADERS[method.clustering])
         for method in load_study({"study": "demo"}).methods.values()
     ],
+    "paper.py": [(name,) for name in re.findall(r'code\("paper\.py", "([\w.]+)"\)', RULES)],
+    "invert_renders.py": [("onemask.demo.face",)],
     "score_generator.py": [("onemask.demo.face",)],
-    "tune.py": [("onemask.segmenters.hfc",)],
+    **{name: [("onemask.segmenters.hfc",)] for name in ("tune.py", "measure_speed.py", "segment_rare.py")},
     "real_faces_segment.py": [("onemask.segmenters.hfc",)],
 }
 CASES = [
@@ -64,10 +67,12 @@ def test_the_closure_is_what_the_script_imports(really_imported, case):
     assert really_imported[case] == set(closure(SCRIPTS / script, modules, nested=False)) - {SCRIPTS / script}
 
 
-def test_the_table_needs_no_torch():
-    probe = "import onemask.jobs, onemask.paper.table2, sys; sys.exit('torch' in sys.modules)"
+def test_tables_and_figures_need_no_torch():
+    names = [f"onemask.paper.{path.stem}" for path in (REPOSITORY / "lib/onemask/paper").glob("*.py")]
+    probe = f"import onemask.jobs, {', '.join(sorted(names))}, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe]).returncode == 0
-    assert not re.search("torch", (SCRIPTS / "table2.py").read_text().replace("without torch", ""))
+    for script in ("paper.py", "table2.py"):
+        assert not re.search("torch", (SCRIPTS / script).read_text().replace("without torch", ""))
 
 
 @pytest.fixture

@@ -51,8 +51,11 @@ def test_a_configfile_of_the_study_itself_changes_nothing():
 
 
 def test_null_removes_a_method_and_a_class():
-    study = load_study({"study": "demo", "methods": {"copy_mask": None}, "classes": {"cat": None}})
+    without = {"study": "demo", "methods": {"copy_mask": None}, "classes": {"cat": None}}
+    study = load_study(without | {"inversion": {"methods": ["hfc_kmeans"]}})
     assert "copy_mask" not in study.methods and "cat" not in study.classes
+    with pytest.raises(OnemaskError, match="inversion.methods: 'copy_mask' is no method; there are datasetgan"):
+        load_study(without)
 
 
 def test_preset_lies_under_the_study():
@@ -62,6 +65,10 @@ def test_preset_lies_under_the_study():
     assert paper.heads.learning_rate == 0.01 and release.heads.learning_rate == 0.001
     stated = load_study({"study": "demo", "preset": "release", "swav": {"local_loss": True}})
     assert stated.swav.local_loss and not release.swav.local_loss
+
+
+def experiment(**changes):
+    return {"experiments": {"x": {"methods": ["hfc_swav_mlp"], **changes}}}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,19 @@ def test_preset_lies_under_the_study():
         ({"tuning": {"space": {"hfc_kmeans": {"kmeans.clusters": [5, "hot"]}}}}, "kmeans.clusters: clusters: Input"),
         ({"tuning": {"space": {"hfc_kmeans": {"kmeans.colour": [5]}}}}, "kmeans.colour: colour: unknown key; there"),
         ({"tuning": {"space": {"hfc_kmeans": {"magic.x": [5]}}}}, "magic.x: 'magic' is no section; there are"),
-        ({"methods": {"copy_mask": {"settings": {"hiden": 3}}}}, "copy_mask.settings: 'hiden' is no setting of a head"),
+        ({"methods": {"copy_mask": {"settings": {"hiden": 3}}}}, "copy_mask.settings: 'hiden' is no setting of"),
+        ({"methods": {"datasetgan": {"settings": {"hidden": 3}}}}, "'hidden' is no setting of the module datasetgan"),
+        ({"tuning": {"space": {"hfc_kmeans": {"kmeans": [5]}}}}, "hfc_kmeans.kmeans: a section as a whole; name a key"),
+        (experiment(grid={"swav.epsilon": [0.1, 0]}), "x.grid.swav.epsilon: epsilon: Input should be greater"),
+        (experiment(base={"swav.stepz": 1}), "x.base.swav.stepz: stepz: unknown key; did you mean 'steps'?"),
+        (experiment(grid={"swav.perturbation.block": [9]}), "swav.perturbation.block: 64 px have blocks 0 to 4"),
+        (experiment(grid={"method.head": ["mlp2"]}), "experiments.x.grid.method.head: head: Input should be"),
+        (experiment(methods=["magic"]), "experiments.x.methods: 'magic' is no method; there are copy_mask"),
+        (experiment(classes=["dog"]), "experiments.x.classes: 'dog' is no class; there are face"),
+        (experiment(shots=[21]), "experiments.x.shots: 21, but face has 20 exemplars"),
+        ({"rare": {"methods": ["magic"]}}, "rare.methods: 'magic' is no method"),
+        ({"kmeans": {"layers": 5}}, "kmeans.layers: 64 px have blocks 0 to 4"),
+        ({"simclr": {"pixels": 99999}}, "simclr.pixels: more than the 4096 of each"),
         ({"swav": {"perturbation": {"block": 99}}}, "swav.perturbation.block: 64 px have blocks 0 to 4"),
         ({"swav": {"pixels": 99999}}, "swav.pixels: more than the 4096 of each"),
         ({"swav": {"sampling": "patches", "patch_size": 65}}, "swav.patch_size: larger than an image of 64 px"),
@@ -135,6 +154,7 @@ def dumped(section, without=()):
 
 def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     from onemask.clustering.kmeans import KMeansSettings
+    from onemask.clustering.simclr import SimCLRSettings
     from onemask.clustering.swav import SwAVSettings
     from onemask.demo.annotating import AnnotatedSetSettings
     from onemask.demo.annotator import AnnotatorSettings
@@ -146,6 +166,7 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
         return {name: value for name, value in defaults(settings).items() if name not in given_by_the_study}
 
     assert dumped(sections.SwAVSettings) == module(SwAVSettings, "truncation")
+    assert dumped(sections.SimCLRSettings) == module(SimCLRSettings, "truncation")
     assert dumped(sections.KMeansSettings) == module(KMeansSettings, "truncation")
     assert dumped(sections.AnnotatorSettings, ["version"]) == module(AnnotatorSettings)
     assert dumped(sections.AnnotatedSetSettings, ["version"]) == module(AnnotatedSetSettings, "truncation")

@@ -7,9 +7,10 @@ else replaces. A class may carry any section of `PER_CLASS` to change it for its
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from functools import reduce
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +18,7 @@ import yaml
 from pydantic import ValidationError
 
 from onemask.errors import OnemaskError
-from onemask.sections import HEAD_EXTRAS, PER_CLASS, HeadSettings, Study
+from onemask.sections import HEAD_EXTRAS, PER_CLASS, HeadSettings, MethodSettings, Study, check_clustering
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = Path(__file__).resolve().parent
@@ -101,30 +102,73 @@ def _resolve_classes(study: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_names(study: Study) -> None:
-    """Modules and methods that the configuration names must exist; OnemaskError says which are there."""
-    modules = [path.stem for path in sorted((PACKAGE / "segmenters").glob("*.py")) if "def build(" in path.read_text()]
-    heads = [*HeadSettings.model_fields, *HEAD_EXTRAS]
+    """Modules, methods and classes that the configuration names must exist; OnemaskError says which are there."""
+    heads, modules = [*HeadSettings.model_fields, *HEAD_EXTRAS], own_settings()
     for name, method in study.methods.items():
-        _check_known(f"methods.{name}.settings", method.settings, heads, "setting of a head")
         _check_known(f"methods.{name}.module", [method.module], modules, "module of onemask.segmenters")
+        known = modules[method.module] or heads
+        _check_known(f"methods.{name}.settings", method.settings, known, f"setting of the module {method.module}")
     for name, entry in study.classes.items():
         _check_known(f"classes.{name}.methods", entry.methods or [], study.methods, "method")
     _check_known("tuning.space", study.tuning.space, study.methods, "method")
     for name, space in study.tuning.space.items():
         for key, values in space.items():
             _check_grid(study, f"tuning.space.{name}.{key}", key, values)
+    for section in ("rare", "inversion", "speed"):
+        _check_known(f"{section}.methods", getattr(study, section).methods, study.methods, "method")
+    for name in study.experiments:
+        _check_experiment(study, name)
+
+
+@cache
+def own_settings() -> dict[str, list[str]]:
+    """The constant SETTINGS of each module of onemask.segmenters; a module without one takes those of a head.
+
+    The modules import torch, so they are read and not imported.
+    """
+    sources = {path.stem: path.read_text(encoding="utf-8") for path in sorted((PACKAGE / "segmenters").glob("*.py"))}
+    return {name: _settings_of(source) for name, source in sources.items() if "def build(" in source}
+
+
+def _settings_of(source: str) -> list[str]:
+    assigned = (node for node in ast.parse(source).body if isinstance(node, ast.Assign))
+    named = [node.value for node in assigned if getattr(node.targets[0], "id", None) == "SETTINGS"]
+    return [name for value in named for name in ast.literal_eval(value)]
+
+
+def _check_experiment(study: Study, name: str) -> None:
+    experiment, where = study.experiments[name], f"experiments.{name}"
+    classes = experiment.classes if experiment.classes is not None else study.class_names
+    _check_known(f"{where}.classes", classes, study.classes, "class")
+    _check_known(f"{where}.methods", experiment.methods, study.methods, "method")
+    for cls in classes:
+        _check_known(f"{where}.methods", experiment.methods, study.methods_of(cls), f"method of {cls}")
+        if max(experiment.shots) > (there := study.classes[cls].annotated_set.exemplars):
+            raise OnemaskError(f"config: {where}.shots: {max(experiment.shots)}, but {cls} has {there} exemplars")
+    for key, value in experiment.base.items():
+        _check_grid(study, f"{where}.base.{key}", key, [value])
+    for key, values in experiment.grid.items():
+        _check_grid(study, f"{where}.grid.{key}", key, values)
 
 
 def _check_grid(study: Study, where: str, key: str, values: list[Any]) -> None:
-    """Every value of a tuning grid must be one that the section would take."""
+    """Every value of a grid must be one that the section would take at the study's resolution."""
     section, *path = key.split(".")
-    _check_known(where, [section], PER_CLASS, "section")
+    models = PER_CLASS | {"method": MethodSettings}
+    _check_known(where, [section], models, "section")
+    if not path:
+        raise OnemaskError(f"config: {where}: a section as a whole; name a key of it, as in {section}.<key>")
+    own = next(iter(study.methods.values())) if section == "method" else getattr(study, section)
     for value in values:
         changed = reduce(lambda inner, part: {part: inner}, reversed(path), value)
         try:
-            PER_CLASS[section].model_validate(merge(getattr(study, section).model_dump(), changed) if path else value)
+            resolved = models[section].model_validate(merge(own.model_dump(), changed))
+            if section in ("swav", "simclr", "kmeans") and "pixels" not in path:
+                check_clustering(resolved, study.resolution, section)
         except ValidationError as error:
-            raise OnemaskError(f"config: {where}: {_one_line(error, PER_CLASS[section])}") from None
+            raise OnemaskError(f"config: {where}: {_one_line(error, models[section])}") from None
+        except ValueError as error:
+            raise OnemaskError(f"config: {where}: {error}") from None
 
 
 def _check_known(where: str, names: Any, known: Any, kind: str) -> None:

@@ -141,7 +141,7 @@ class SwAVSettings(Section):
     temperature: PositiveFloat = 0.1
     epsilon: PositiveFloat = 0.05
     sinkhorn_iterations: Positive = 10
-    steps: Positive = 150
+    steps: Natural = Field(150, description="0: the untrained projection, an ablation")
     images_per_step: Positive = 4
     pixels: Positive = 4096
     sampling: Literal["random_pixels", "patches"] = "random_pixels"
@@ -157,16 +157,41 @@ class SwAVSettings(Section):
     upsampling: Literal["nearest", "bilinear"] = "nearest"
 
 
+class SimCLRSettings(Section):
+    """HFC + SimCLR: NT-Xent over corresponding pixels of two views."""
+
+    dim: Positive = 128
+    temperature: PositiveFloat = 0.5
+    steps: Natural = 150
+    images_per_step: Positive = 4
+    pixels: Positive = 1024
+    perturbation: PerturbationSettings = PerturbationSettings()
+    lr: PositiveFloat = 1.0
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-6, ge=0)
+    lars_trust: PositiveFloat = 0.01
+    activation: Literal["leaky_relu", "linear"] = "leaky_relu"
+    upsampling: Literal["nearest", "bilinear"] = "nearest"
+
+
 class KMeansSettings(Section):
     """HFC + KMeans: mini-batch k-means on hidden features of sampled pixels."""
 
     clusters: Positive = 100
+    layers: Literal["all", "merged"] | Natural = Field("all", description="or one block's maps, by its index")
+    block_clusters: Positive = Field(16, description="of each block, before they are merged")
     images: Positive = 64
     pixels: Positive = 1024
     batch: Positive = 4096
     iterations: Positive = 100
     scaling: Literal["map_std", "none"] = "map_std"
     upsampling: Literal["nearest", "bilinear"] = "nearest"
+
+
+class SamplesSettings(Section):
+    """Unlabelled generated samples: what LAGM matches gradients on."""
+
+    images: Positive = 16
 
 
 class HeadSettings(Section):
@@ -188,9 +213,9 @@ class MethodSettings(Section):
     title: str
     published: str | None = Field(None, description="row of the paper's Table 2, as `Method/segmenter`")
     head: Literal["mlp1", "mlp3", "fcn3", "fcn5", "fcn7", "fcn9"] | None = None
-    clustering: Literal["swav", "kmeans"] | None = None
+    clustering: Literal["swav", "simclr", "kmeans", "samples"] | None = None
     fit_split: Literal["exemplars", "supervised"] = "exemplars"
-    settings: dict[str, Any] = Field({}, description="over the section heads: its keys, upsampling, batch")
+    settings: dict[str, Any] = Field({}, description="the module's SETTINGS, or over the section heads")
 
 
 class TuningSettings(Section):
@@ -199,6 +224,47 @@ class TuningSettings(Section):
     trials: Positive = 8
     exemplars: Positive = 4
     space: dict[str, dict[str, list[Any]]] = {}
+
+
+class ExperimentSettings(Section):
+    """One-shot runs beside Table 2's: every point of `grid` for every class, method, number of shots and replicate.
+
+    Keys of `base` and `grid` are dotted, as in tuning.space; `method.head` is the method's head. A replicate is another
+    seed of the clustering, 0 the study's own. Run i of n shots is fitted on the exemplars i, i + 1, ... i + n - 1.
+    """
+
+    classes: list[Name] | None = None
+    methods: list[Name]
+    exemplars: Positive = 5
+    shots: list[Positive] = [1]
+    replicates: list[Natural] = [0]
+    base: dict[str, Any] = {}
+    grid: dict[str, list[Any]] = {}
+
+
+class RareSettings(Section):
+    """Table 4: binary segmenters of the rare labels, each fitted on one of the label's own exemplars."""
+
+    methods: list[Name] = []
+    exemplars: Positive = 5
+
+
+class InversionSettings(Section):
+    """Renders with exact masks, inverted into W+: a check on the annotator's labels."""
+
+    methods: list[Name] = []
+    exemplars: Positive = 5
+    renders: Positive = 48
+    keep: Positive = 24
+    steps: Positive = 300
+    min_psnr: float = 0.0
+
+
+class SpeedSettings(Section):
+    """Table 5: inference, one image at a time."""
+
+    methods: list[Name] = []
+    images: Positive = 30
 
 
 class TableSettings(Section):
@@ -214,7 +280,9 @@ PER_CLASS: dict[str, type[Section]] = {
     "annotator": AnnotatorSettings,
     "annotated_set": AnnotatedSetSettings,
     "swav": SwAVSettings,
+    "simclr": SimCLRSettings,
     "kmeans": KMeansSettings,
+    "samples": SamplesSettings,
     "heads": HeadSettings,
 }
 
@@ -230,7 +298,9 @@ class ClassSettings(Section):
     annotator: AnnotatorSettings
     annotated_set: AnnotatedSetSettings
     swav: SwAVSettings
+    simclr: SimCLRSettings
     kmeans: KMeansSettings
+    samples: SamplesSettings
     heads: HeadSettings
 
     @model_validator(mode="after")
@@ -253,11 +323,18 @@ class Study(Section):
     annotator: AnnotatorSettings = AnnotatorSettings()
     annotated_set: AnnotatedSetSettings = AnnotatedSetSettings()
     swav: SwAVSettings = SwAVSettings()
+    simclr: SimCLRSettings = SimCLRSettings()
     kmeans: KMeansSettings = KMeansSettings()
+    samples: SamplesSettings = SamplesSettings()
     heads: HeadSettings = HeadSettings()
     methods: dict[Name, MethodSettings]
     classes: dict[Name, ClassSettings]
     tuning: TuningSettings = TuningSettings()
+    experiments: dict[Name, ExperimentSettings] = {}
+    rare: RareSettings = RareSettings()
+    inversion: InversionSettings = InversionSettings()
+    speed: SpeedSettings = SpeedSettings()
+    allow_failures: bool = Field(False, description="go on where a method fails on an exemplar; tables say so")
     table: TableSettings = TableSettings()
 
     @cached_property
@@ -270,14 +347,24 @@ class Study(Section):
         return [name for name in self.methods if chosen is None or name in chosen]
 
     @model_validator(mode="after")
-    def _swav_fits_the_generators(self) -> Study:
-        blocks, pixels = self.resolution.bit_length() - 2, self.resolution**2
+    def _clusterings_fit_the_generators(self) -> Study:
         for name, entry in self.classes.items():
-            swav, where = entry.swav, f"classes.{name}.swav"
-            if swav.perturbation.block != "all" and swav.perturbation.block >= blocks:
-                raise ValueError(f"{where}.perturbation.block: {self.resolution} px have blocks 0 to {blocks - 1}")
-            if swav.sampling == "random_pixels" and swav.pixels > swav.images_per_step * pixels:
-                raise ValueError(f"{where}.pixels: more than the {pixels} of each of images_per_step images")
-            if swav.sampling == "patches" and swav.patch_size > self.resolution:
-                raise ValueError(f"{where}.patch_size: larger than an image of {self.resolution} px")
+            for section in ("swav", "simclr", "kmeans"):
+                check_clustering(getattr(entry, section), self.resolution, f"classes.{name}.{section}")
         return self
+
+
+def check_clustering(settings: SwAVSettings | SimCLRSettings | KMeansSettings, resolution: int, where: str) -> None:
+    """ValueError where a clustering asks for blocks or pixels that a generator of `resolution` does not have."""
+    blocks, pixels = resolution.bit_length() - 2, resolution**2
+    views = not isinstance(settings, KMeansSettings)
+    block, key = (settings.perturbation.block, "perturbation.block") if views else (settings.layers, "layers")
+    if isinstance(block, int) and block >= blocks:
+        raise ValueError(f"{where}.{key}: {resolution} px have blocks 0 to {blocks - 1}")
+    if not views:
+        return
+    patches = getattr(settings, "sampling", None) == "patches"
+    if patches and settings.patch_size > resolution:
+        raise ValueError(f"{where}.patch_size: larger than an image of {resolution} px")
+    if not patches and settings.pixels > settings.images_per_step * pixels:
+        raise ValueError(f"{where}.pixels: more than the {pixels} of each of images_per_step images")

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from onemask import sections
-from onemask.clustering import swav
-from onemask.clustering.swav import Perturbation, SwAVSettings, train_swav
+from onemask.clustering import swav, views
+from onemask.clustering.swav import SwAVSettings, train_swav
+from onemask.clustering.views import Perturbation
 from onemask.errors import OnemaskError
+from onemask.files import write_csv
 
 SMALL = SwAVSettings(dim=8, prototypes=12, steps=6, images_per_step=2, pixels=128, patch_size=4)
 
@@ -52,14 +54,21 @@ def test_training_lowers_the_loss_on_views_it_has_not_seen(generator):
     settings = change(steps=60, pixels=256, temperature=0.1, epsilon=0.05)
 
     def held_out(result) -> float:
-        views = [swav.sample_views(generator, settings, None, rng(seed)) for seed in range(900, 910)]
-        losses = [
-            swav.swapped_loss(v, (0, 0), result.projection, result.prototypes, settings, 0)[0] for v in views
-        ]
+        unseen = [views.sample_views(generator, settings, None, rng(seed)) for seed in range(900, 910)]
+        losses = [swav.swapped_loss(v, (0, 0), result.projection, result.prototypes, settings, 0)[0] for v in unseen]
         return float(torch.stack(losses).mean())
 
     before = held_out(train_swav(generator, dataclasses.replace(settings, steps=0), seed=1))
     assert held_out(train_swav(generator, settings, seed=1)) < before - 0.2
+
+
+def test_no_steps_leave_the_random_projection_and_a_log_that_is_a_header_alone(generator, tmp_path):
+    result = train_swav(generator, change(steps=0), seed=5)
+    assert torch.equal(result.projection.weight, views.new_projection(generator, SMALL, rng(5)).weight)
+    torch.testing.assert_close(result.prototypes.norm(dim=1), torch.ones(12))
+    assert not result.projection.weight.requires_grad
+    write_csv(tmp_path / "log.csv", result.log, swav.LOG_COLUMNS)
+    assert (tmp_path / "log.csv").read_text().splitlines() == [",".join(swav.LOG_COLUMNS)]
 
 
 def test_without_the_local_loss_the_log_says_zero(generator):
@@ -89,9 +98,9 @@ def test_every_option_changes_the_training_and_keeps_it_finite(generator, settin
 
 def test_views_show_the_same_pixels_and_differ_from_the_perturbed_block_on(generator):
     settings = change(perturbation=Perturbation(block=1))
-    views = swav.sample_views(generator, settings, None, rng())
-    s, t = views.features
-    assert s.shape == t.shape == (128, 26) and views.blocks == (1, 1)
+    pair = views.sample_views(generator, settings, None, rng())
+    s, t = pair.features
+    assert s.shape == t.shape == (128, 26) and pair.blocks == (1, 1) and pair.marginals == (None, None)
     assert torch.equal(s[:, :6], t[:, :6])  # block 0's channels: same image, same pixels
     assert (s[:, 6:] != t[:, 6:]).any(dim=1).all()
 
@@ -102,13 +111,13 @@ def test_the_local_loss_masks_the_maps_of_earlier_blocks_alone(generator):
 
 def test_the_two_gradients_add_up_to_that_of_eq_10(generator):
     settings = change(perturbation=Perturbation(block=1))
-    views = swav.sample_views(generator, settings, None, rng())
+    pair = views.sample_views(generator, settings, None, rng())
     projection = swav.FeatureProjection(26, 8, generator=rng(1))
     prototypes = torch.nn.functional.normalize(torch.randn(12, 8, generator=rng(2)), dim=1).requires_grad_()
-    row = swav.accumulate_gradients(views, projection, prototypes, generator, settings, 0)
-    zeroed = tuple(x * (torch.arange(26) >= 6) for x in views.features)
-    local = dataclasses.replace(views, features=zeroed)
-    both = [swav.swapped_loss(v, (0, 0), projection, prototypes, settings, 0)[0] for v in (views, local)]
+    row = swav.accumulate_gradients(pair, projection, prototypes, generator, settings, 0)
+    zeroed = tuple(x * (torch.arange(26) >= 6) for x in pair.features)
+    local = dataclasses.replace(pair, features=zeroed)
+    both = [swav.swapped_loss(v, (0, 0), projection, prototypes, settings, 0)[0] for v in (pair, local)]
     weight, points = torch.autograd.grad(sum(both), [projection.weight, prototypes])
     torch.testing.assert_close(projection.weight.grad, weight)
     torch.testing.assert_close(prototypes.grad, points)
@@ -117,9 +126,9 @@ def test_the_two_gradients_add_up_to_that_of_eq_10(generator):
 
 def test_perturbed_blocks_are_drawn_from_all(generator):
     draws = rng()
-    assert {swav.draw_block(generator, SMALL, draws) for _ in range(50)} == {0, 1, 2}
+    assert {views.draw_block(generator, SMALL, draws) for _ in range(50)} == {0, 1, 2}
     with pytest.raises(OnemaskError, match=r"swav\.perturbation\.block"):
-        swav.draw_block(generator, change(perturbation=Perturbation(block=3)), draws)
+        views.draw_block(generator, change(perturbation=Perturbation(block=3)), draws)
 
 
 def test_a_training_that_diverges_names_the_step(generator):

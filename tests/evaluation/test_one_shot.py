@@ -5,7 +5,16 @@ import torch
 from onemask.data.annotated import AnnotatedSet
 from onemask.errors import OnemaskError
 from onemask.evaluation.metrics import COLUMNS, image_scores
-from onemask.evaluation.one_shot import Reader, evaluate_method, fit_groups, latents
+from onemask.evaluation.one_shot import (
+    Reader,
+    Task,
+    check_failures,
+    evaluate_method,
+    fit_groups,
+    latents,
+    part_task,
+    rare_task,
+)
 from onemask.segmenters.base import load_method
 
 LABELS = ["background", "left", "right"]
@@ -37,14 +46,20 @@ def build(name, **settings):
     return lambda seed: load_method(name).build(settings, 3, None, seed)
 
 
-def evaluate(generator, ws, maps, method, groups, **more):
-    test = np.arange(4, len(ws))
-    return evaluate_method(generator, ws, maps, method, groups, test, LABELS, seed=1, keys=KEYS, **more)
+def outcome(generator, ws, maps, method, groups, required=(), **more):
+    task = Task(maps, tuple(LABELS), [np.asarray(group) for group in groups], np.arange(4, len(ws)), required)
+    return evaluate_method(generator, ws, task, method, seed=1, keys=KEYS, **more)
+
+
+def evaluate(*arguments, **more):
+    found = outcome(*arguments, **more)
+    assert found.failures.empty
+    return found.rows
 
 
 def test_rows_of_copy_mask_equal_a_direct_comparison():
     ws, maps = sample()
-    rows = evaluate(FakeGenerator(), ws, maps, build("copy_mask"), [np.array([0]), np.array([1])])
+    rows = evaluate(FakeGenerator(), ws, maps, build("copy_mask"), [[0], [1]])
     assert list(rows.columns) == COLUMNS and len(rows) == 2 * 4 * 3
     for row in rows.to_dict("records"):
         label, true, pasted = LABELS.index(row["label"]), maps[4 + row["image"]], maps[row["exemplar"]]
@@ -85,19 +100,78 @@ def test_a_missing_label_is_fine_unless_it_is_the_one_to_be_learnt():
     ws, maps = sample()
     maps[1][maps[1] == 2] = 0
     evaluate(FakeGenerator(), ws, maps, build("copy_mask"), [[0], [1]])
-    with pytest.raises(OnemaskError, match="exemplar 1: holds no 'right'"):
-        evaluate(FakeGenerator(), ws, maps, build("copy_mask"), [[0], [1]], required=["right"])
+    found = outcome(FakeGenerator(), ws, maps, build("copy_mask"), [[0], [1], [2]], required=("right",))
+    assert found.rows["exemplar"].unique().tolist() == [0, 2]
+    assert found.failures["exemplar"].tolist() == [1] and "holds no 'right'" in found.failures["reason"][0]
+
+
+def test_an_exemplar_on_which_a_method_fails_is_left_out_and_the_others_keep_their_rows():
+    def fragile(seed):
+        if seed == seeds[1]:
+            raise OnemaskError("the head's loss is not finite")
+        return build("copy_mask")(seed)
+
+    ws, maps = sample()
+    seeds = []
+    whole = evaluate(FakeGenerator(), ws, maps, lambda seed: seeds.append(seed) or build("copy_mask")(seed), [[0], [1]])
+    found = outcome(FakeGenerator(), ws, maps, fragile, [[0], [1]])
+    assert found.rows.equals(whole[whole["exemplar"] == 0])
+    assert found.failures.to_dict("records") == [{**KEYS, "exemplar": 1, "reason": "the head's loss is not finite"}]
+    check_failures(found, allowed=True)
+    with pytest.raises(OnemaskError, match="cat, m: 1 exemplars failed, exemplar 1: .*not finite; `allow_failures"):
+        check_failures(found, allowed=False)
+
+
+def test_a_method_that_fails_on_every_exemplar_is_an_error_even_where_failures_are_allowed():
+    ws, maps = sample()
+    with pytest.raises(OnemaskError, match="cat, m: no exemplar could be fitted; the first: holds no 'right'"):
+        outcome(FakeGenerator(), ws, np.zeros_like(maps), build("copy_mask"), [[0], [1]], required=("right",))
+
+
+def test_a_rare_label_that_nobody_drew_gives_no_rows():
+    ws, maps = sample()
+    found = outcome(FakeGenerator(), ws, maps, build("copy_mask"), [])
+    assert found.rows.empty and list(found.rows.columns) == COLUMNS and found.failures.empty
+
+
+def annotated_set():
+    ws, maps = sample()
+    splits = {
+        "exemplars": np.array([3, 5, 7]),
+        "supervised": np.array([0, 1, 2]),
+        "test": np.array([4, 6]),
+        "rare_exemplars/hat": np.array([6, 7]),
+        "rare_test/hat": np.array([0, 1]),
+    }
+    return AnnotatedSet(ws, maps, {"hat": maps == 2}, splits)
+
+
+def groups(split, **more):
+    return [group.tolist() for group in fit_groups(annotated_set(), split, **more)]
 
 
 def test_groups_of_a_split():
-    ws, maps = sample()
-    splits = {"exemplars": np.array([3, 5]), "supervised": np.array([0, 1, 2]), "rare_exemplars/hat": np.array([6, 7])}
-    annotated = AnnotatedSet(ws, maps, {}, splits)
-    assert [group.tolist() for group in fit_groups(annotated, "exemplars")] == [[3], [5]]
-    assert [group.tolist() for group in fit_groups(annotated, "rare_exemplars/hat")] == [[6], [7]]
-    assert [group.tolist() for group in fit_groups(annotated, "supervised")] == [[0, 1, 2]]
+    assert groups("exemplars") == [[3], [5], [7]]
+    assert groups("rare_exemplars/hat") == [[6], [7]]
+    assert groups("supervised") == [[0, 1, 2]]
     with pytest.raises(OnemaskError, match="no split 'tuning'"):
-        fit_groups(annotated, "tuning")
+        groups("tuning")
+
+
+def test_several_shots_are_an_exemplar_and_those_after_it():
+    assert groups("exemplars", shots=2) == [[3, 5], [5, 7], [7, 3]]
+    with pytest.raises(OnemaskError, match="4 shots are asked for, the split exemplars has 3"):
+        groups("exemplars", shots=4)
+
+
+def test_tasks_of_parts_and_of_a_rare_label():
+    annotated = annotated_set()
+    parts = part_task(annotated, LABELS, "exemplars", shots=2, limit=2)
+    assert [group.tolist() for group in parts.groups] == [[3, 5], [5, 7]] and parts.test.tolist() == [4, 6]
+    rare = rare_task(annotated, "hat", limit=1)
+    assert rare.labels == ("background", "hat") and rare.required == ("hat",)
+    assert [group.tolist() for group in rare.groups] == [[6]] and rare.test.tolist() == [0, 1]
+    assert np.array_equal(rare.label_maps, annotated.label_maps == 2)
 
 
 def test_latents_of_either_kind():

@@ -6,19 +6,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from onemask.evaluation.pictures import save_pictures, segment_images
+from onemask.evaluation.one_shot import Task
+from onemask.evaluation.pictures import save_arrays, save_pictures, segment_images, segment_task, with_and_without
+from onemask.files import read_npz
 from onemask.paper.gallery import load_pictures
+from onemask.seeds import derive_seed
 from onemask.stylegan2.images import to_pixels
 
 
 class Grey:
     """A generator whose image and only map show the latent's one number; a segmenter that reads its sign."""
 
+    resolution, num_ws = 8, 1
+
     def features(self, ws: Tensor) -> tuple[Tensor, list[Tensor]]:
         return ws.view(-1, 1, 1, 1).expand(-1, 3, 8, 8), [ws.view(-1, 1, 1, 1).expand(-1, 1, 4, 4)]
 
     def predict(self, features: list[Tensor]) -> Tensor:
         return (features[0][:, 0] > 0).to(torch.uint8)
+
+    def fit(self, features: list[Tensor], label_maps: Tensor) -> Grey:
+        self.fitted = features[0][:, 0, 0, 0].tolist(), label_maps.tolist()
+        return self
 
 
 def test_pixels_are_means_over_what_they_cover_and_never_wrap() -> None:
@@ -38,3 +47,45 @@ def test_images_come_with_their_own_predictions(tmp_path: Path) -> None:
     ):
         np.testing.assert_array_equal(image, expected)
         np.testing.assert_array_equal(label_map, expected_map)
+
+
+def task(groups: list[np.ndarray]) -> Task:
+    """Four samples of 4 x 4 pixels; the label 1 is in one pixel of the samples 0 and 3."""
+    label_maps = np.zeros((4, 4, 4), np.uint8)
+    label_maps[0, 0, 0] = label_maps[3, 2, 2] = 1
+    return Task(label_maps, ("background", "rare"), groups, np.array([1, 2, 3]))
+
+
+WS = np.array([[0.5], [-1.0], [1.0], [0.25]], np.float32)
+
+
+def test_a_task_in_pictures_is_its_exemplar_with_its_annotation_then_predictions() -> None:
+    seeds, segmenter = [], Grey()
+
+    def build(seed: int) -> Grey:
+        seeds.append(seed)
+        return segmenter
+
+    pictures = segment_task(Grey(), WS, task([np.array([3]), np.array([0])]), build, np.array([2, 1]), 7)
+    maps = task([]).label_maps
+    assert segmenter.fitted == ([0.25], maps[3:].tolist()) and seeds == [derive_seed(7, "exemplar", 0)]
+    assert pictures["images"].shape == (3, 8, 8, 3)
+    assert [int(image[0, 0, 0]) for image in pictures["images"]] == [159, 255, 0]
+    np.testing.assert_array_equal(pictures["label_maps"], [maps[3], np.ones((4, 4)), np.zeros((4, 4))])
+    np.testing.assert_array_equal(pictures["truths"], maps[[3, 2, 1]])
+
+
+def test_a_task_without_exemplars_gives_no_pictures(tmp_path: Path) -> None:
+    pictures = segment_task(Grey(), WS, task([]), lambda seed: Grey(), np.array([1]), 7)
+    save_arrays(tmp_path / "p.npz", pictures)
+    stored = read_npz(tmp_path / "p.npz", pictures, "", "")
+    assert {name: array.shape for name, array in stored.items()} == {
+        "images": (0, 8, 8, 3),
+        "label_maps": (0, 8, 8),
+        "truths": (0, 8, 8),
+    }
+
+
+def test_samples_with_the_label_come_before_those_without_in_the_test_splits_order() -> None:
+    assert with_and_without(task([]), 1, each=1).tolist() == [3, 1]
+    assert with_and_without(task([]), 1, each=5).tolist() == [3, 1, 2]

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from onemask.errors import OnemaskError
-from onemask.paper.curves import CLASS_COLOURS, SWAV_PANELS, draw_curves, save_figure
+from onemask.paper.colours import CLASS_COLOURS
+from onemask.paper.curves import SWAV_PANELS, draw_curves, save_figure
 
 
 def logs(*names):

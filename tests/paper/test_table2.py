@@ -144,6 +144,14 @@ def test_files_written_again_are_the_same_bytes_and_print(files, tmp_path, capsy
     assert len({len(line) for line in block}) == 1
 
 
+def test_a_failed_exemplar_is_named_in_the_caption_with_its_reason(files, tmp_path):
+    failures = tmp_path / "weak.failures.csv"
+    failures.write_text("study,class,method,exemplar,reason\ndemo_x,cat,weak,1,the loss is 100 % off\n")
+    make_table2(files, METHODS, CLASSES, PUBLISHED, {}, tmp_path / "t.csv", tmp_path / "t.tex", failures=[failures])
+    text = (tmp_path / "t.tex").read_text()
+    assert r"failed on it: RepurposeGAN (MLP), cat, exemplar 1: the loss is 100 \% off." in text
+
+
 def test_metrics_for_dvc(table):
     metrics = as_metrics(table)
     assert list(metrics) == CLASSES and list(metrics["car"]) == list(METHODS)

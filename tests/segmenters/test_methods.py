@@ -5,6 +5,7 @@ import torch
 
 from onemask.clustering.kmeans import KMeansResult
 from onemask.clustering.projection import FeatureProjection
+from onemask.clustering.samples import Samples
 from onemask.errors import OnemaskError
 from onemask.segmenters.base import known_methods, load_method, load_segmenter, save_segmenter
 
@@ -30,7 +31,11 @@ def first(features):
 def clusterings():
     centroids = torch.tensor([[1.0] * 5, [-1.0] * 5, [9.0] * 5])
     rng = torch.Generator().manual_seed(0)
-    return {"hfc": FeatureProjection(5, 6, generator=rng).eval(), "hfc_kmeans": KMeansResult(centroids, torch.ones(5))}
+    return {
+        "hfc": FeatureProjection(5, 6, generator=rng).eval(),
+        "hfc_kmeans": KMeansResult(centroids, torch.ones(5)),
+        "lagm": Samples([x.half() for x in scene(seed=1, count=4)[0]]),
+    }
 
 
 @dataclass
@@ -44,6 +49,8 @@ CASES = [
     *(Case("repurposegan", {"head": name, **QUICK}) for name in ("mlp1", "mlp3", "fcn3")),
     *(Case("hfc", {"head": name, **QUICK}) for name in ("mlp1", "fcn3")),
     Case("hfc_kmeans", {}),
+    Case("lagm", {"width": 8, "student_width": 8, "steps": 40, "learning_rate": 0.01}),
+    Case("datasetgan", {"members": 3, "epochs": 30, "batch": 16}),
 ]
 
 

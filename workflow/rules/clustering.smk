@@ -1,5 +1,6 @@
-# Clusterings of hidden features, one job per (class, clustering). A clustering is a section of the configuration, a rule
-# here and an entry of CLUSTERINGS (common.smk), which says how segmenters load it.
+# Clusterings of hidden features, one job per (class, clustering). A clustering is a section of the configuration, two
+# rules here (the study's own, and variants under other settings or seeds) and an entry of CLUSTERINGS (common.smk),
+# which says how segmenters load it.
 
 
 rule train_swav:
@@ -45,3 +46,87 @@ rule fit_kmeans:
         code=code("fit_kmeans.py"),
     script:
         "../../scripts/fit_kmeans.py"
+
+
+rule train_simclr:
+    input:
+        generator=GENERATOR,
+    output:
+        clustering=f"{RESULTS}/clustering/{{cls}}/simclr.safetensors",
+        training=f"{RESULTS}/clustering/{{cls}}/simclr.csv",
+    log:
+        f"{LOGS}/train_simclr/{{cls}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_simclr/{{cls}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        settings=section("simclr"),
+        truncation=STUDY.truncation,
+        version=STUDY.version,
+        seed=seed("{cls}", "simclr"),
+        code=code("train_simclr.py"),
+    script:
+        "../../scripts/train_simclr.py"
+
+
+rule sample_features:
+    # Not a clustering: the unlabelled samples that LAGM learns from.
+    input:
+        generator=GENERATOR,
+    output:
+        clustering=f"{RESULTS}/clustering/{{cls}}/samples.safetensors",
+    log:
+        f"{LOGS}/sample_features/{{cls}}.log",
+    benchmark:
+        f"{BENCHMARKS}/sample_features/{{cls}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        settings=section("samples"),
+        truncation=STUDY.truncation,
+        version=STUDY.version,
+        seed=seed("{cls}", "samples"),
+        code=code("sample_features.py"),
+    script:
+        "../../scripts/sample_features.py"
+
+
+use rule train_swav as vary_swav with:
+    output:
+        clustering=f"{RESULTS}/variants/{{cls}}/swav/{{digest}}.safetensors",
+        training=f"{RESULTS}/variants/{{cls}}/swav/{{digest}}.csv",
+    log:
+        f"{LOGS}/vary_swav/{{cls}}/{{digest}}.log",
+    benchmark:
+        f"{BENCHMARKS}/vary_swav/{{cls}}/{{digest}}.tsv"
+    params:
+        settings=variant_settings("swav"),
+        seed=variant_seed("swav"),
+
+
+use rule train_simclr as vary_simclr with:
+    output:
+        clustering=f"{RESULTS}/variants/{{cls}}/simclr/{{digest}}.safetensors",
+        training=f"{RESULTS}/variants/{{cls}}/simclr/{{digest}}.csv",
+    log:
+        f"{LOGS}/vary_simclr/{{cls}}/{{digest}}.log",
+    benchmark:
+        f"{BENCHMARKS}/vary_simclr/{{cls}}/{{digest}}.tsv"
+    params:
+        settings=variant_settings("simclr"),
+        seed=variant_seed("simclr"),
+
+
+use rule fit_kmeans as vary_kmeans with:
+    output:
+        clustering=f"{RESULTS}/variants/{{cls}}/kmeans/{{digest}}.safetensors",
+    log:
+        f"{LOGS}/vary_kmeans/{{cls}}/{{digest}}.log",
+    benchmark:
+        f"{BENCHMARKS}/vary_kmeans/{{cls}}/{{digest}}.tsv"
+    params:
+        settings=variant_settings("kmeans"),
+        seed=variant_seed("kmeans"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from onemask.codedigest import code_digest
 from onemask.config import load_study
 from onemask.errors import OnemaskError, one_line_errors
+from onemask.labels import read_labels
 from onemask.seeds import derive_seed
 
 REPOSITORY = Path(workflow.basedir)
@@ -26,15 +27,25 @@ ANNOTATED = f"resources/annotated/{STUDY.study}/{{cls}}.npz"
 # clustering -> module and class whose load() reads it
 CLUSTERINGS = {
     "swav": ("onemask.clustering.projection", "FeatureProjection"),
+    "simclr": ("onemask.clustering.projection", "FeatureProjection"),
     "kmeans": ("onemask.clustering.kmeans", "KMeansResult"),
+    "samples": ("onemask.clustering.samples", "Samples"),
 }
-PUBLISHED = ["table2.tex", "table2.csv", "metrics.json", "comparison.csv", "swav_curves.png", "swav_curves.pdf"]
+TABLES = [f"table{name}" for name in ("1", "2", "4", "5", "7", "8", "9", "10", "A1", "_ablations", "_renders")]
+FIGURES = [f"fig{name}" for name in ("1", "2", "6", "7", "9", "11", "B1", "12", "14a", "14b", "14c", "_sinkhorn")]
+PUBLISHED = [
+    *(f"{name}.{kind}" for name in TABLES for kind in ("tex", "csv")),
+    *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
+    *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
+]
 
 
 wildcard_constraints:
     cls="[a-z][a-z0-9_]*",
     method="[a-z][a-z0-9_]*",
     which="first|second",
+    digest="[0-9a-f]{12}",
+    label="[a-z][a-z0-9_]*",
 
 
 def repository(path):
@@ -47,10 +58,11 @@ def labels(wildcards):
 
 
 def configured(kind, entries, name):
-    """The study's class or method called `name`; a target that asks for another one is one line."""
+    """The study's class, method or experiment called `name`; a target that asks for another one is one line."""
     with one_line_errors():
         if name not in entries:
-            raise OnemaskError(f"{kind} {name!r} is not in study {STUDY.study}; there are {', '.join(entries)}")
+            there = f"there are {', '.join(entries)}" if entries else "there are none"
+            raise OnemaskError(f"{kind} {name!r} is not in study {STUDY.study}; {there}")
     return entries[name]
 
 
@@ -60,6 +72,11 @@ def class_of(wildcards):
 
 def method_of(wildcards):
     return configured("method", STUDY.methods, wildcards.method)
+
+
+def rare_label(wildcards):
+    names = {name: name for name in rare_labels(wildcards.cls)}
+    return configured(f"rare label of {wildcards.cls}", names, wildcards.label)
 
 
 def digest(settings):
@@ -86,9 +103,31 @@ def per_class(pattern, **wildcards):
     return expand(pattern, cls=STUDY.class_names, **wildcards)
 
 
-def per_method(pattern):
-    """One file per class and method of the class, in the table's order."""
-    return [pattern.format(cls=cls, method=m) for cls in STUDY.class_names for m in STUDY.methods_of(cls)]
+def per_method(pattern, methods=None):
+    """One file per class and method of the class, in the table's order; of `methods` alone where they are given."""
+    return [
+        pattern.format(cls=cls, method=method)
+        for cls in STUDY.class_names
+        for method in STUDY.methods_of(cls)
+        if methods is None or method in methods
+    ]
+
+
+def rare_labels(cls):
+    """Rare labels of a class (config/labels), in order; none for a class without."""
+    with one_line_errors():
+        return list(read_labels(REPOSITORY / f"config/labels/{cls}.yaml").rare)
+
+
+def per_rare(pattern, methods):
+    """One file per class, rare label and method of the class."""
+    return [
+        pattern.format(cls=cls, label=label, method=method)
+        for cls in STUDY.class_names
+        for label in rare_labels(cls)
+        for method in STUDY.methods_of(cls)
+        if method in methods
+    ]
 
 
 def generator_source(wildcards):
@@ -110,7 +149,29 @@ def if_trained(source, pattern):
 
 def method_settings(wildcards):
     """What a method is built from: not how it is called in a table."""
-    return method_of(wildcards).model_dump(mode="json", exclude={"title", "published"})
+    method_of(wildcards)
+    return settings_of_method(wildcards.method)
+
+
+def settings_of_method(name):
+    return STUDY.methods[name].model_dump(mode="json", exclude={"title", "published"})
+
+
+def speed_methods(cls):
+    return [name for name in STUDY.methods_of(cls) if name in STUDY.speed.methods]
+
+
+def speed_clusterings(cls):
+    """Files of the clusterings of a class's timed methods."""
+    names = dict.fromkeys(STUDY.methods[name].clustering for name in speed_methods(cls))
+    return [f"{RESULTS}/clustering/{cls}/{name}.safetensors" for name in names if name]
+
+
+def speed_modules(cls):
+    """Modules that the timing of a class's methods loads by name."""
+    methods = [STUDY.methods[name] for name in speed_methods(cls)]
+    loaders = [CLUSTERINGS[method.clustering][0] for method in methods if method.clustering]
+    return sorted({*(f"onemask.segmenters.{method.module}" for method in methods), *loaders})
 
 
 def method_module(wildcards):

@@ -18,7 +18,6 @@ rule segment_gallery:
         method=method_settings,
         heads=section("heads"),
         loader=clustering_loader,
-        exemplar=0,
         unseen=12,
         version=STUDY.version,
         seed=seed("{cls}", "{method}"),

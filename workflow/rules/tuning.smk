@@ -2,39 +2,12 @@
 # Its outcome (tuning_ranking.csv) is written by hand into config/studies, so no target of the tables depends on it.
 
 
-wildcard_constraints:
-    digest="[0-9a-f]{12}",
-
-
-use rule train_swav as tune_swav with:
-    output:
-        clustering=f"{RESULTS}/tuning/{{cls}}/swav/{{digest}}.safetensors",
-        training=f"{RESULTS}/tuning/{{cls}}/swav/{{digest}}.csv",
-    log:
-        f"{LOGS}/tune_swav/{{cls}}/{{digest}}.log",
-    benchmark:
-        f"{BENCHMARKS}/tune_swav/{{cls}}/{{digest}}.tsv"
-    params:
-        settings=trial_settings("swav"),
-
-
-use rule fit_kmeans as tune_kmeans with:
-    output:
-        clustering=f"{RESULTS}/tuning/{{cls}}/kmeans/{{digest}}.safetensors",
-    log:
-        f"{LOGS}/tune_kmeans/{{cls}}/{{digest}}.log",
-    benchmark:
-        f"{BENCHMARKS}/tune_kmeans/{{cls}}/{{digest}}.tsv"
-    params:
-        settings=trial_settings("kmeans"),
-
-
 rule tune:
     input:
         generator=GENERATOR,
         annotated=ANNOTATED,
         labels=labels,
-        clusterings=trial_clusterings,
+        clusterings=lambda w: [variant_clustering(w.cls, w.method, each) for each in trial_sections(w.cls, w.method)],
     output:
         f"{RESULTS}/tuning/{{cls}}/{{method}}.csv",
     log:
@@ -48,7 +21,7 @@ rule tune:
         trials=lambda w: trials_of(w.method),
         heads=lambda w: [sections["heads"] for sections in trial_sections(w.cls, w.method)],
         exemplars=STUDY.tuning.exemplars,
-        method=lambda w: method_settings(w) | {"settings": {}},  # they stand in heads
+        method=lambda w: varied_method(w, class_sections(w.cls, w.method)),
         loader=clustering_loader,
         version=STUDY.version,
         seed=seed("{cls}", "{method}", "tuning"),

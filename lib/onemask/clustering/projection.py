@@ -57,7 +57,7 @@ class FeatureProjection(nn.Module):
         """Read what `save` wrote, without gradients; OnemaskError when the file is something else."""
         tensors, metadata = read_safetensors(path)
         if metadata.get("kind") != "projection" or getattr(tensors.get("weight"), "ndim", None) != 2:
-            raise OnemaskError(f"{path}: not a projection trained by SwAV; run the rule that makes it again")
+            raise OnemaskError(f"{path}: not a trained projection; run the rule that makes it again")
         weight = tensors["weight"]
         projection = cls(weight.shape[1], weight.shape[0], metadata["negative_slope"], metadata["mode"])
         projection.weight = nn.Parameter(weight, requires_grad=False)

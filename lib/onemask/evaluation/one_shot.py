@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from onemask.data.annotated import AnnotatedSet
 from onemask.errors import OnemaskError
-from onemask.evaluation.metrics import area_rows
+from onemask.evaluation.metrics import BACKGROUND, COLUMNS, KEYS, area_rows
 from onemask.seeds import derive_seed
 from onemask.segmenters.base import Segmenter
 from onemask.stylegan2.protocol import FeatureGenerator
@@ -21,53 +21,111 @@ from onemask.stylegan2.protocol import FeatureGenerator
 Build = Callable[[int], Segmenter]
 
 
-def fit_groups(annotated: AnnotatedSet, split: str) -> list[np.ndarray]:
-    """The samples of each fit: every exemplar alone, or another split (`supervised`) as a whole."""
+FAILURE_COLUMNS = [*KEYS, "exemplar", "reason"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learnt: label maps uint8 [n, H, W] of all samples, their labels, and the samples of each fit."""
+
+    label_maps: np.ndarray
+    labels: tuple[str, ...]
+    groups: list[np.ndarray]
+    test: np.ndarray
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Rows as in evaluation.metrics, and a row of FAILURE_COLUMNS for each exemplar that no segmenter came of."""
+
+    rows: pd.DataFrame
+    failures: pd.DataFrame
+
+
+def part_task(
+    annotated: AnnotatedSet, labels: Sequence[str], split: str, shots: int = 1, limit: int | None = None
+) -> Task:
+    """The part labels, fitted on `split` (see fit_groups), scored on the split `test`."""
+    groups = fit_groups(annotated, split, shots)[:limit]
+    return Task(annotated.label_maps, tuple(labels), groups, annotated.indices("test"))
+
+
+def rare_task(annotated: AnnotatedSet, label: str, limit: int | None = None) -> Task:
+    """A rare label against everything else, fitted on each of its own exemplars (decision 7)."""
+    groups = fit_groups(annotated, f"rare_exemplars/{label}")[:limit]
+    masks = annotated.rare[label].astype(np.uint8)
+    return Task(masks, (BACKGROUND, label), groups, annotated.indices(f"rare_test/{label}"), required=(label,))
+
+
+def fit_groups(annotated: AnnotatedSet, split: str, shots: int = 1) -> list[np.ndarray]:
+    """The samples of each fit: exemplar i and the shots - 1 after it, cyclically; or another split as a whole."""
     indices = annotated.indices(split)
-    alone = split == "exemplars" or split.startswith("rare_exemplars/")
-    return [indices[i : i + 1] for i in range(len(indices))] if alone else [indices]
+    if split != "exemplars" and not split.startswith("rare_exemplars/"):
+        return [indices]
+    if shots > len(indices):
+        raise OnemaskError(f"annotated set: {shots} shots are asked for, the split {split} has {len(indices)} samples")
+    return [np.roll(indices, -i)[:shots] for i in range(len(indices))]
 
 
 def evaluate_method(
     generator: FeatureGenerator,
     ws: np.ndarray,
-    label_maps: np.ndarray,
+    task: Task,
     build: Build,
-    groups: Sequence[np.ndarray],
-    test: np.ndarray,
-    labels: Sequence[str],
     seed: int,
     *,
-    required: Sequence[str] = (),
-    keys: Mapping[str, str] | None = None,
+    keys: Mapping[str, str],
     batch: int = 8,
     device: str = "cpu",
-) -> pd.DataFrame:
-    """Fit one segmenter on each group of samples, score all on the test samples: rows as in evaluation.metrics.
+) -> Outcome:
+    """Fit one segmenter on each group of the task's samples and score all on its test samples.
 
-    `ws` float32 [n, w_dim] or [n, num_ws, w_dim], `label_maps` uint8 [n, H, W] (or binary masks); `groups` and `test`
-    are indices into them. `build(seed)` makes an unfitted segmenter. `exemplar` and `image` count groups and test
-    samples from 0; `keys` are leading columns (study, class, method). A part map that lacks a label is fine: the label
-    is then never predicted. A group that lacks a label of `required` (a rare one, to be learnt) is an OnemaskError.
+    `ws` float32 [n, w_dim] or [n, num_ws, w_dim]. `build(seed)` makes an unfitted segmenter. `exemplar` and `image`
+    count groups and test samples from 0; `keys` are the columns study, class and method. A part map that lacks a label
+    is fine: the label is then never predicted. An exemplar that lacks a required label, or on which the method fails
+    with an OnemaskError, has no rows and is listed among the failures; OnemaskError if none is left. A task without
+    exemplars or test samples (a rare label that the generator never draws) has no rows.
     """
-    for number, group in enumerate(groups):
-        check_group(label_maps[group], labels, required, number)
+    if not task.groups or not len(task.test):
+        return Outcome(pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=FAILURE_COLUMNS))
     read = Reader(generator, batch, device)
-    segmenters = [
-        read.fit(build(derive_seed(seed, "exemplar", number)), ws[group], label_maps[group])
-        for number, group in enumerate(tqdm(groups, desc="fit", mininterval=1))
+    segmenters, failures = {}, []
+    for number, group in enumerate(tqdm(task.groups, desc="fit", mininterval=1)):
+        try:
+            check_group(task, group)
+            segmenter = build(derive_seed(seed, "exemplar", number))
+            segmenters[number] = read.fit(segmenter, ws[group], task.label_maps[group])
+        except OnemaskError as error:
+            failures.append({**keys, "exemplar": number, "reason": str(error)})
+    if not segmenters:
+        reason = failures[0]["reason"]
+        raise OnemaskError(f"{keys['class']}, {keys['method']}: no exemplar could be fitted; the first: {reason}")
+    predicted = read.predict(list(segmenters.values()), ws[task.test])
+    true = task.label_maps[task.test]
+    tables = [
+        area_rows(maps, true, task.labels).assign(exemplar=number)
+        for number, maps in zip(segmenters, predicted, strict=True)
     ]
-    predicted = read.predict(segmenters, ws[test])
-    tables = [area_rows(maps, label_maps[test], labels).assign(exemplar=i) for i, maps in enumerate(predicted)]
-    rows = pd.concat(tables, ignore_index=True)
-    return rows.assign(**(keys or {}))[[*(keys or {}), "exemplar", *rows.columns.drop("exemplar")]]
+    rows = pd.concat(tables, ignore_index=True).assign(**keys)
+    return Outcome(rows[COLUMNS], pd.DataFrame(failures, columns=FAILURE_COLUMNS))
 
 
-def check_group(label_maps: np.ndarray, labels: Sequence[str], required: Sequence[str], number: int) -> None:
-    """OnemaskError unless the label maps of exemplar `number` hold every label of `required`."""
-    present = set(np.unique(label_maps).tolist())
-    if missing := [name for name in required if labels.index(name) not in present]:
-        raise OnemaskError(f"exemplar {number}: holds no {missing[0]!r}, the label to be learnt; choose one that does")
+def check_failures(outcome: Outcome, allowed: bool) -> None:
+    """OnemaskError naming the first failure, unless the study allows that exemplars fail."""
+    if len(outcome.failures) and not allowed:
+        first = outcome.failures.iloc[0]
+        raise OnemaskError(
+            f"{first['class']}, {first['method']}: {len(outcome.failures)} exemplars failed, exemplar"
+            f" {first['exemplar']}: {first['reason']}; `allow_failures: true` goes on without them"
+        )
+
+
+def check_group(task: Task, group: np.ndarray) -> None:
+    """OnemaskError unless the label maps of a group hold every label that the task requires."""
+    present = set(np.unique(task.label_maps[group]).tolist())
+    if missing := [name for name in task.required if task.labels.index(name) not in present]:
+        raise OnemaskError(f"holds no {missing[0]!r}, the label to be learnt; choose an exemplar that does")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from onemask.evaluation.one_shot import Build, Reader, Task, latents
 from onemask.files import atomic
+from onemask.seeds import derive_seed
 from onemask.segmenters.base import Segmenter
 from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.protocol import FeatureGenerator
@@ -29,7 +31,42 @@ def segment_images(
     return np.concatenate(images), np.concatenate(label_maps)
 
 
+def segment_task(
+    generator: FeatureGenerator, ws: np.ndarray, task: Task, build: Build, unseen: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
+    """The task's first exemplar, then the samples `unseen` of `ws` with predictions of a segmenter fitted on it.
+
+    `images` uint8 [n, R, R, 3]; `label_maps` uint8 [n, H, W]: the exemplar's annotation and the predictions; `truths`
+    uint8 [n, H, W]: all annotations. The segmenter is the one that `evaluate_method` builds with `seed` for exemplar 0.
+    A task without exemplars gives no pictures: n = 0.
+    """
+    size = generator.resolution
+    if not task.groups:
+        nothing = np.zeros((0, size, size), np.uint8)
+        return {"images": nothing[..., None].repeat(3, axis=-1), "label_maps": nothing, "truths": nothing}
+    one = task.groups[0]
+    segmenter = Reader(generator).fit(build(derive_seed(seed, "exemplar", 0)), ws[one], task.label_maps[one])
+    images, label_maps = segment_images(generator, segmenter, latents(ws[[*one, *unseen]], generator.num_ws), size)
+    truths = task.label_maps[[*one, *unseen]]
+    return {
+        "images": images,
+        "label_maps": np.concatenate([truths[: len(one)], label_maps[len(one) :]]),
+        "truths": truths,
+    }
+
+
+def with_and_without(task: Task, label: int, each: int) -> np.ndarray:
+    """Test samples of the task: the first `each` that hold `label`, then the first `each` that do not."""
+    holds = (task.label_maps[task.test] == label).any((1, 2))
+    return np.concatenate([task.test[holds][:each], task.test[~holds][:each]])
+
+
 def save_pictures(path: str | Path, images: Sequence[np.ndarray], label_maps: Sequence[np.ndarray]) -> None:
     """Write images [n, S, S, 3] with their label maps [n, H, W] as one npz."""
+    save_arrays(path, {"images": np.stack(images), "label_maps": np.stack(label_maps)})
+
+
+def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write named arrays as one compressed npz, atomically; equal arrays are equal bytes."""
     with atomic(path) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, images=np.stack(images), label_maps=np.stack(label_maps))
+        np.savez_compressed(stream, **arrays)

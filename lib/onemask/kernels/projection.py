@@ -19,6 +19,7 @@ from torch import Tensor
 
 Size = int | tuple[int, int]
 MODES = ("nearest", "bilinear")
+WIDE = 32  # channels from which channels-last maps are faster
 
 
 def concatenate_features(features: Sequence[Tensor], size: Size, mode: str = "nearest") -> Tensor:
@@ -41,13 +42,20 @@ def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mod
     """
     _check(features, mode)
     height_width = _height_width(size)
+    # torch resizes maps many times faster where a pixel's channels lie side by side, if there are enough of them.
+    channels_last = weight.shape[0] >= WIDE
     native: dict[tuple[int, int], Tensor] = {}
     for feature, part in zip(features, split_weight(weight, _channels(features)), strict=True):
-        projected = torch.matmul(part, feature.flatten(2)).unflatten(2, feature.shape[2:])
+        if channels_last:
+            projected = torch.matmul(feature.permute(0, 2, 3, 1), part.T).permute(0, 3, 1, 2)
+        else:
+            projected = torch.matmul(part, feature.flatten(2)).unflatten(2, feature.shape[2:])
         # Maps of one size share one upsampling, which is linear too.
         key = (feature.shape[2], feature.shape[3])
-        native[key] = native[key] + projected if key in native else projected
-    return reduce(torch.add, (_resize(projected, height_width, mode) for projected in native.values()))
+        native[key] = native[key].add_(projected) if key in native else projected
+    # The largest first: it needs no copy, and the others are added in place.
+    resized = (_resize(native[key], height_width, mode) for key in sorted(native, reverse=True))
+    return reduce(Tensor.add_, resized)
 
 
 def gather_pixels(features: Sequence[Tensor], pixels: Tensor, size: Size, mode: str = "nearest") -> Tensor:

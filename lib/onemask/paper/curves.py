@@ -11,10 +11,8 @@ from matplotlib.figure import Figure
 
 from onemask.errors import OnemaskError
 from onemask.files import atomic
+from onemask.paper.colours import CLASS_COLOURS, OTHER_COLOUR
 
-# Okabe & Ito's palette, told apart by the colour-blind; a class keeps its colour in every figure.
-CLASS_COLOURS = {"face": "#D55E00", "cat": "#0072B2", "car": "#009E73", "horse": "#CC79A7"}
-OTHER_COLOUR = "#444444"
 SWAV_PANELS = {
     "global": "global loss",
     "local": "local loss",

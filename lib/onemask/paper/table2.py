@@ -55,16 +55,27 @@ def make_table2(
     csv: str | Path,
     tex: str | Path,
     style: Style | None = None,
+    failures: Iterable[str | Path] = (),
 ) -> pd.DataFrame:
     """Read metrics csv files and config/published.yaml; write table2.csv and table2.tex; return the csv's table.
 
     `methods` gives each method's `title` and `published` ("Method/segmenter" or null), in the table's order. `quality`
-    is the annotator's, per class, in shares of one: {"face": {"mIoU on held-out renders": 0.83}}. The caption shows it.
+    is the annotator's, per class, in shares of one: {"face": {"mIoU on held-out renders": 0.83}}. The caption shows it,
+    and the exemplars that `failures` (csv files beside the rows) list.
     """
     table = summary(read_rows(rows), methods, classes, read_table2(published))
     write_csv(csv, table)
-    write_text(tex, latex(table, quality, style or Style()))
+    write_text(tex, latex(table, quality, style or Style(), left_out(failures, methods)))
     return table
+
+
+def left_out(failures: Iterable[str | Path], methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Each exemplar on which a method failed, with the reason."""
+    rows = [row for path in failures for row in pd.read_csv(path).to_dict("records")]
+    return [
+        f"{methods[row['method']]['title']}, {row['class']}, exemplar {row['exemplar']}: {row['reason']}"
+        for row in rows
+    ]
 
 
 def summary(
@@ -94,7 +105,7 @@ def summary(
     return table
 
 
-def latex(table: pd.DataFrame, quality: Quality, style: Style) -> str:
+def latex(table: pd.DataFrame, quality: Quality, style: Style, missing: Sequence[str] = ()) -> str:
     """Two LaTeX tables (booktabs): all metrics but mIoU, two classes abreast, published figures below; and mIoU."""
     main = [metric for metric in style.metrics if metric != "miou"]
     classes = list(table["class"].unique())
@@ -102,7 +113,9 @@ def latex(table: pd.DataFrame, quality: Quality, style: Style) -> str:
     tables = (
         [
             latex_table(
-                caption(table, quality), "tab:one-shot", [_tabular(table, group, main, style) for group in groups]
+                caption(table, quality, missing),
+                "tab:one-shot",
+                [_tabular(table, group, main, style) for group in groups],
             )
         ]
         if main
@@ -114,8 +127,8 @@ def latex(table: pd.DataFrame, quality: Quality, style: Style) -> str:
     return "\n".join(tables)
 
 
-def caption(table: pd.DataFrame, quality: Quality) -> str:
-    """What a reader must know: the study, how many exemplars and images, what is bold, the annotator's quality."""
+def caption(table: pd.DataFrame, quality: Quality, missing: Sequence[str] = ()) -> str:
+    """What a reader must know: the study, numbers of exemplars and images, what is bold or missing, the annotator."""
     counts = table.groupby("class", sort=False)["images"]
     images = ", ".join(f"{escape(name)} {_range(values)}" for name, values in counts)
     sentences = [
@@ -125,6 +138,8 @@ def caption(table: pd.DataFrame, quality: Quality) -> str:
         "Lines in italics are the published figures of the paper's Table 2 (wIoU, FG-IoU), measured on other generators"
         " and other images.",
     ]
+    if missing:
+        sentences.append(f"Left out, because the method failed on it: {escape('; '.join(missing))}.")
     if quality:
         sentences.append("Annotator: " + "; ".join(_quality(name, quality[name]) for name in quality) + ".")
     return " ".join(sentences)

@@ -67,10 +67,14 @@ def load_method(name: str) -> ModuleType:
 def method_builder(
     method: Mapping[str, Any], heads: Mapping[str, Any], num_labels: int, clustering: Any
 ) -> Callable[[int], Segmenter]:
-    """`build(seed)` of a study's method: the section `heads` under the method's own settings (onemask.sections)."""
-    settings = {"head": method["head"], **heads, **method["settings"]}
-    build = load_method(method["module"]).build
-    return lambda seed: build(settings, num_labels, clustering, seed)
+    """`build(seed)` of a study's method: the section `heads` under the method's own settings (onemask.sections).
+
+    A module that lists its SETTINGS is no head: it gets the method's own settings alone.
+    """
+    module = load_method(method["module"])
+    shared = {} if hasattr(module, "SETTINGS") else {"head": method["head"], **heads}
+    settings = {**shared, **method["settings"]}
+    return lambda seed: module.build(settings, num_labels, clustering, seed)
 
 
 def load_clustering(path: str | Path, loader: Sequence[str]) -> Any:

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from onemask.errors import OnemaskError
+
 Prepare = Callable[[Sequence[Tensor]], list[Tensor]]
 
 
@@ -35,14 +37,19 @@ def fit_head(
 
     `features` are maps [n, C_l, h_l, w_l], `label_maps` [n, H, W]; `prepare` makes of maps what the head reads. With
     more than `options.batch` samples each step sees a minibatch of the shuffled samples, and the number of steps stays
-    the same: the supervised row and the one-shot rows are the same network after as many steps.
+    the same: the supervised row and the one-shot rows are the same network after as many steps. OnemaskError if the
+    loss is not finite in the end.
     """
     optimiser = torch.optim.Adam(head.parameters(), options.learning_rate, tuple(options.betas), fused=True)
+    loss = torch.zeros(())
     batches = _batches(features, label_maps.long(), prepare, options.batch, generator)
     for _, (prepared, targets) in zip(range(options.epochs), batches, strict=False):
         optimiser.zero_grad(set_to_none=True)
-        F.cross_entropy(head(prepared, targets.shape[-1]), targets).backward()
+        loss = F.cross_entropy(head(prepared, targets.shape[-1]), targets)
+        loss.backward()
         optimiser.step()
+    if not bool(torch.isfinite(loss)):
+        raise OnemaskError("the head's loss is not finite; lower its learning_rate")
     head.requires_grad_(False)
 
 

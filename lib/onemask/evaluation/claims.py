@@ -1,0 +1,342 @@
+"""The paper's claims, tested on result files: holds, does not hold, undecided, or not tested with the reason.
+
+config/claims.yaml holds the claims as data: two selections of rows (`more`, `less`) and what is measured on them. A
+claim holds where the difference is above zero, by a paired bootstrap (onemask.evaluation.bootstrap) whose p-value,
+corrected by Holm's method over all claims, is below 5 %; parts of claims are corrected over all parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from onemask.errors import OnemaskError
+from onemask.evaluation import bootstrap
+from onemask.evaluation.metrics import AREAS, KEYS, METRICS, image_scores, read_rows
+from onemask.evaluation.rare import outcomes
+
+LEVEL = 0.05
+ALL = "all"  # scope of a claim as a whole; a part's is its class or label
+ONE_SEED = "one clustering seed: another may decide otherwise"
+HOLDS, FAILS, UNDECIDED, NOT_TESTED = "holds", "does not hold", "undecided", "not tested"
+COLUMNS = [
+    *("id", "paper", "claim", "scope", "over", "kind", "metric", "unit", "more", "less", "difference", "low", "high"),
+    *("margin", "p", "p_holm", "verdict", "exemplars", "images", "replicates", "note"),
+]
+CELLS = ["replicate", "exemplar", "image"]
+FIXED = {*CELLS, "study", "class", "label", "part", "whole", *METRICS, *AREAS}  # other columns tell settings apart
+Sources = Mapping[str, pd.DataFrame]
+
+
+class Side(BaseModel):
+    """Rows of a source: `one_shot`, `rare`, `speed` or the name of an experiment.
+
+    `where` is a condition on its columns as pandas.DataFrame.query takes it. Several settings that match (methods,
+    values of a grid) are averaged, or the best of them is taken.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    source: str
+    methods: tuple[str, ...] = ()
+    where: str | None = None
+    take: Literal["mean", "best"] = "mean"
+
+
+class Claim(BaseModel):
+    """One claim: `more` should exceed `less`, another selection or a number.
+
+    kind: `mean` of a metric, `share` of images whose metric is above `above`, `precision` of rare labels, `restraint`
+    (share of images without the rare label that are left without it), or `ratio` of frames per second, a figure
+    without a test. `margin` is how far `more` may fall short; `within` turns the claim into "both differ by less";
+    `at_least` is the ratio asked for. Rows are compared per class, per rare label and per value of the columns `per`.
+    `parts` asks for a verdict of each class or label too, `seeds` for so many clustering seeds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str
+    paper: str
+    claim: str
+    kind: Literal["mean", "share", "precision", "restraint", "ratio"]
+    metric: Literal["wiou", "wiou_fg", "miou", "fg_iou"] | None = None
+    above: float | None = None
+    more: Side
+    less: Side | float
+    per: tuple[str, ...] = ()
+    margin: float = 0.0
+    within: float | None = None
+    at_least: float = 1.0
+    seeds: int = 1
+    parts: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> Claim:
+        if (self.kind in ("mean", "share")) != (self.metric is not None):
+            raise ValueError(f"{self.id}: kind {self.kind} goes {'without' if self.metric else 'with'} a `metric`")
+        if (self.kind == "share") != (self.above is not None):
+            raise ValueError(f"{self.id}: `above` belongs to kind share")
+        return self
+
+
+class Untested(Exception):
+    """Why a claim has no verdict."""
+
+
+def read_claims(path: str | Path) -> list[Claim]:
+    """The list `claims` of config/claims.yaml; OnemaskError in one line."""
+    try:
+        claims = [Claim.model_validate(entry) for entry in yaml.safe_load(Path(path).read_text("utf-8"))["claims"]]
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "claim"
+        raise OnemaskError(f"{path}: {error.title} {where}: {problem['msg']} (got {problem['input']!r:.80})") from None
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise OnemaskError(f"{path}: not a list of claims ({' '.join(str(error).split())})") from None
+    names = [claim.id for claim in claims]
+    if len(set(names)) < len(names):
+        raise OnemaskError(f"{path}: two claims have the same id; give each its own")
+    return claims
+
+
+def read_sources(
+    one_shot: Iterable[str], rare: Iterable[str], speed: Iterable[str], experiments: Iterable[str]
+) -> dict[str, pd.DataFrame]:
+    """Tables by the name of the source, from csv files; an experiment is called as its file.
+
+    Where there is an experiment `replicates`, its runs stand for those methods' rows in `one_shot`.
+    """
+    sources = {Path(path).stem: _read_csv(path, [*KEYS, "replicate", "exemplar", "image"]) for path in experiments}
+    if paths := list(one_shot):
+        scores = image_scores(read_rows(paths)).assign(replicate=0)
+        if "replicates" in sources:
+            seeds = sources["replicates"].drop(columns="shots", errors="ignore")
+            covered = set(zip(seeds["class"], seeds["method"], strict=True))
+            pairs = zip(scores["class"], scores["method"], strict=True)
+            scores = pd.concat([scores[[pair not in covered for pair in pairs]], seeds], ignore_index=True)
+        sources["one_shot"] = scores
+    if paths := list(rare):
+        sources["rare"] = outcomes(read_rows(paths)).assign(replicate=0)
+    if paths := list(speed):
+        sources["speed"] = pd.concat([_read_csv(path, [*KEYS, "fps"]) for path in paths], ignore_index=True)
+    return sources
+
+
+def judge(claims: Sequence[Claim], sources: Sources, resamples: int, seed: int) -> pd.DataFrame:
+    """A row per claim and, below it, per class or label where it asks for them; see COLUMNS.
+
+    more, less and difference are in percent, a ratio's in frames per second; low and high bound the difference (or the
+    ratio's, empty) at 95 %. exemplars, images and replicates are numbers, or "5 to 20" where units differ.
+    """
+    rows = [row for claim in claims for row in _rows(claim, sources, resamples, seed)]
+    for whole in (True, False):  # how many parts are shown does not weaken the claims
+        tested = [row for row in rows if "p" in row and (row["scope"] == ALL) == whole]
+        for row, corrected in zip(tested, bootstrap.holm([row["p"] for row in tested]), strict=True):
+            decided = HOLDS if row["effect"] > 0 else FAILS
+            row |= {"p_holm": corrected, "verdict": decided if corrected < LEVEL else UNDECIDED}
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _rows(claim: Claim, sources: Sources, resamples: int, seed: int) -> list[dict[str, Any]]:
+    """The claim's row and those of its parts, without Holm's correction."""
+    head = {"id": claim.id, "paper": claim.paper, "claim": claim.claim, "kind": claim.kind, "metric": claim.metric}
+    head["unit"] = "ratio" if claim.kind == "ratio" else "percent"
+    try:
+        if claim.kind == "ratio":
+            return [head | _figure(claim, sources)]
+        units, note = build_units(claim, sources)
+    except Untested as reason:
+        return [head | {"scope": ALL, "verdict": NOT_TESTED, "note": str(reason)}]
+    groups = [(ALL, units)]
+    if claim.parts and len(units) > 1:
+        groups += [(unit.name, [unit]) for unit in units]
+    return [head | {"scope": scope} | _tested(claim, some, note, resamples, seed) for scope, some in groups]
+
+
+def _tested(claim: Claim, units: Sequence[bootstrap.Unit], note: str, resamples: int, seed: int) -> dict[str, Any]:
+    sizes = {factor: [unit.sizes[factor] for unit in units] for factor in bootstrap.FACTORS}
+    row: dict[str, Any] = {"over": ", ".join(unit.name for unit in units)}
+    one = [ONE_SEED] if max(sizes["replicates"]) == 1 else []
+    row["note"] = "; ".join([*one, *([note] if note else [])])
+    row |= {factor: _range(values) for factor, values in sizes.items()}
+    try:
+        if min(sizes["replicates"]) < claim.seeds:
+            raise Untested(f"{min(sizes['replicates'])} clustering seeds, {claim.seeds} asked for")
+        if min(sizes["exemplars"]) < 2:
+            raise Untested("one exemplar alone")
+        found = bootstrap.compare(units, resamples, seed)
+    except (Untested, ValueError) as reason:
+        return row | {"verdict": NOT_TESTED, "note": str(reason)}
+    low, high = found.interval()
+    margin = claim.margin if claim.within is None else claim.within
+    # two one-sided tests are as one of the nearer bound
+    effect = found.difference + margin if claim.within is None else margin - abs(found.difference)
+    figures = {"more": found.more, "less": found.less, "difference": found.difference, "low": low, "high": high}
+    row |= {name: 100 * value for name, value in (figures | {"margin": margin}).items()}
+    return row | {"effect": effect, "p": found.p_value(effect)}
+
+
+def _figure(claim: Claim, sources: Sources) -> dict[str, Any]:
+    """Ratio of frames per second, the geometric mean over classes: one median per class and method, so no test."""
+    if not isinstance(claim.less, Side):
+        raise Untested("a ratio needs a second selection")
+    (more, absent), (less, also_absent) = (_select(side, sources) for side in (claim.more, claim.less))
+    fast, slow = (
+        getattr(rows.groupby("class", sort=False)["fps"], "max" if side.take == "best" else "mean")()
+        for rows, side in ((more, claim.more), (less, claim.less))
+    )
+    ratios = (fast / slow).dropna()
+    if ratios.empty:
+        raise Untested("no class in common")
+    ratio = float(np.exp(np.log(ratios).mean()))
+    fast, slow = fast[ratios.index], slow[ratios.index]
+    return {
+        "scope": ALL,
+        "over": ", ".join(ratios.index),
+        "more": float(np.exp(np.log(fast).mean())),
+        "less": float(np.exp(np.log(slow).mean())),
+        "difference": ratio,
+        "margin": claim.at_least,
+        "verdict": HOLDS if ratio >= claim.at_least else FAILS,
+        "note": _note([*absent, *also_absent], "a figure, not tested"),
+    }
+
+
+def build_units(claim: Claim, sources: Sources) -> tuple[list[bootstrap.Unit], str]:
+    """Classes (and rare labels) that both sides have, as arrays over the replicates, exemplars and images of both.
+
+    Also a note about methods that are left out. Raises Untested where there is nothing to compare.
+    """
+    more, absent = _select(claim.more, sources)
+    less, also_absent = (None, []) if isinstance(claim.less, float) else _select(claim.less, sources)
+    tables = [_measured(claim, table) for table in (more, less) if table is not None]
+    keys = [name for name in ("class", "label") if name in tables[0]]
+    per = list(claim.per)
+    for name in per:
+        if any(name not in table for table in tables):
+            raise Untested(f"no column {name}")
+    grouped = [dict(list(table.groupby([*keys, *per], sort=False, dropna=False))) for table in tables]
+    strata = [stratum for stratum in grouped[0] if all(stratum in groups for groups in grouped)]
+    if not strata:
+        raise Untested("no class in common")
+    units: dict[str, list[list[list[pd.DataFrame]]]] = {}
+    for stratum in strata:
+        units.setdefault(stratum[len(keys) - 1], []).append([_settings(groups[stratum]) for groups in grouped])
+    takes = [side.take for side in (claim.more, claim.less) if isinstance(side, Side)]
+    built = [_unit(name, pairs, takes, claim.less) for name, pairs in units.items()]
+    return built, _note([*absent, *also_absent])
+
+
+def _select(side: Side, sources: Sources) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of a side and its methods that the source lacks."""
+    if side.source not in sources:
+        raise Untested(f"the study has no {side.source}")
+    rows = sources[side.source]
+    absent = [name for name in side.methods if name not in set(rows["method"])]
+    if side.methods:
+        rows = rows[rows["method"].isin(side.methods)]
+    if rows.empty:
+        raise Untested(f"{side.source} has no method {' or '.join(side.methods)}")
+    if side.where:
+        try:
+            rows = rows.query(side.where)
+        except (NameError, TypeError, ValueError, KeyError, SyntaxError) as error:
+            raise Untested(f"{side.source}: {side.where}: {error}") from None
+    if rows.empty:
+        raise Untested(f"{side.source} has no row with {side.where}")
+    return rows, absent
+
+
+def _measured(claim: Claim, rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns part and whole: a side's score is the ratio of their sums. Rows without a score are left out."""
+    if claim.kind in ("mean", "share"):
+        rows = rows[rows[claim.metric].notna()]
+        values = rows[claim.metric] if claim.above is None else rows[claim.metric] > claim.above
+        return rows.assign(part=values.astype(float), whole=1.0)
+    if "tp" not in rows:
+        raise Untested(f"{claim.kind} needs rows of rare labels")
+    if claim.kind == "precision":
+        part, whole = rows["tp"], rows["tp"] + rows["fp"]
+    else:
+        whole = 1 - rows["present"]
+        part = whole * (rows["fp"] == 0)
+    rows = rows.drop(columns=["tp", "fp", "fn", "present"])
+    return rows.assign(part=part.astype(float), whole=whole.astype(float))
+
+
+def _settings(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """One table per setting, indexed by replicate, exemplar and image."""
+    names = [name for name in rows if name not in FIXED]
+    groups = rows.groupby(names, sort=False, dropna=False)
+    return [group.set_index(CELLS)[["part", "whole"]] for _, group in groups]
+
+
+def _unit(
+    name: str, pairs: Sequence[Sequence[Sequence[pd.DataFrame]]], takes: Sequence[Any], less: Side | float
+) -> bootstrap.Unit:
+    """`pairs` holds, per stratum, the settings of each side."""
+    tables = [table for sides in pairs for settings in sides for table in settings]
+    axes = [_common([table.index.unique(cell) for table in tables], f"{name}: no {cell} in common") for cell in CELLS]
+    built = []
+    for sides in pairs:
+        arrays = [[_array(table, axes) for table in settings] for settings in sides]
+        there = np.logical_and.reduce(np.broadcast_arrays(*(~np.isnan(a[1]) for side in arrays for a in side)))
+        masked = [
+            bootstrap.Side([_masked(array, there) for array in side], take)
+            for side, take in zip(arrays, takes, strict=True)
+        ]
+        if isinstance(less, float):
+            masked.append(bootstrap.Side([bootstrap.Setting(np.full((1, 1, 1), less), np.ones((1, 1, 1)))]))
+        built.append(tuple(masked))
+    return bootstrap.Unit(name, built)
+
+
+def _common(indices: Sequence[pd.Index], reason: str) -> pd.Index:
+    """Values that all hold; a table with a single one (no clustering, the supervised fit) does not restrict others."""
+    several = [index for index in indices if len(index) > 1] or list(indices[:1])
+    values = several[0]
+    for index in several[1:]:
+        values = values.intersection(index)
+    if not len(values):
+        raise Untested(reason)
+    return values.sort_values()
+
+
+def _array(table: pd.DataFrame, axes: Sequence[pd.Index]) -> np.ndarray:
+    """[2, R, E, I] of part and whole, NaN where there is no row; an axis with one value in the table has length 1."""
+    own = [
+        index if len(index) == 1 else axis
+        for index, axis in zip((table.index.unique(cell) for cell in CELLS), axes, strict=True)
+    ]
+    cells = pd.MultiIndex.from_product(own, names=CELLS)
+    return table.reindex(cells).to_numpy().T.reshape(2, *map(len, own))
+
+
+def _masked(array: np.ndarray, there: np.ndarray) -> bootstrap.Setting:
+    """Cells that any side lacks count for none: a failed fit is left out on both sides."""
+    if there.all():
+        return bootstrap.Setting(array[0], array[1])
+    part, whole = (np.where(there, np.broadcast_to(values, there.shape), 0) for values in array)
+    return bootstrap.Setting(part, whole)
+
+
+def _note(absent: Sequence[str], *more: str) -> str:
+    return "; ".join([*more, *([f"without {', '.join(absent)}"] if absent else [])])
+
+
+def _range(values: Sequence[int]) -> str:
+    return str(min(values)) if min(values) == max(values) else f"{min(values)} to {max(values)}"
+
+
+def _read_csv(path: str | Path, columns: Sequence[str]) -> pd.DataFrame:
+    try:
+        rows = pd.read_csv(path, dtype={name: str for name in KEYS})
+    except (OSError, ValueError) as error:
+        raise OnemaskError(f"{path}: not a readable csv ({error}); run the rule that makes it again") from None
+    if missing := [name for name in columns if name not in rows]:
+        raise OnemaskError(f"{path}: has no column {missing[0]!r}; run the rule that makes it again")
+    return rows

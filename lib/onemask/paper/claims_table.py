@@ -1,0 +1,111 @@
+"""Verdicts on the paper's claims (onemask.evaluation.claims) as claims.csv and a LaTeX table. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from onemask.evaluation.claims import ALL, NOT_TESTED, ONE_SEED, judge, read_claims, read_sources
+from onemask.files import atomic, write_text
+from onemask.paper.style import ABSENT, escape, latex_row, latex_table, latex_tabular, number
+
+LINES_PER_TABLE = 44  # of about 60 characters a line, so that a table fits a page
+SOURCES = ("one_shot", "rare", "speed", "experiments")
+COLUMNS = r"p{5.6cm}p{2.4cm}p{3.2cm}rl"
+HEADER = ["Claim", "Paper", r"Difference [95\,\%]", "$p$", "Verdict"]
+
+
+def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
+    """inputs: `claims` and lists of csv files `one_shot`, `rare`, `speed`, `experiments`; outputs: csv, tex.
+
+    options: study, seed, resamples. A source that the study has no files of leaves its claims not tested.
+    """
+    sources = read_sources(**{name: list(inputs.get(name, [])) for name in SOURCES})
+    table = judge(read_claims(inputs["claims"]), sources, options["resamples"], options["seed"])
+    with atomic(outputs["csv"]) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    write_text(outputs["tex"], latex(table, options["study"], options["resamples"]))
+
+
+def latex(table: pd.DataFrame, study: str, resamples: int) -> str:
+    """Tables of a page each: a block per claim, its classes or labels in one line below it."""
+    blocks = [_block(rows) for _, rows in table.groupby("id", sort=False)]
+    pages: list[list[list[str]]] = [[]]
+    used = 0
+    for block, height in blocks:
+        if pages[-1] and used + height > LINES_PER_TABLE:
+            pages.append([])
+            used = 0
+        pages[-1].append(block)
+        used += height
+    caption = _caption(table, study, resamples)
+    captions = [caption, *["Claims of the paper, continued."] * (len(pages) - 1)]
+    labels = [f"tab:claims{f'-{page}' if page else ''}" for page in range(len(pages))]
+    return "\n".join(
+        latex_table(text, label, [latex_tabular(COLUMNS, [latex_row(HEADER)], page)])
+        for text, label, page in zip(captions, labels, pages, strict=True)
+    )
+
+
+def _block(rows: pd.DataFrame) -> tuple[list[str], int]:
+    """Lines of a claim, and how high they are."""
+    row, *parts = rows.to_dict("records")
+    reason = f" ({escape(row['note'])})" if row["verdict"] == NOT_TESTED else ""
+    cells = [escape(row["claim"]) + reason, escape(row["paper"]), _difference(row), _p(row), _verdict(row)]
+    lines = [latex_row(cells)]
+    height = -(-len(row["claim"] + reason) // 42)
+    if parts:
+        text = "; ".join(f"{escape(part['scope'])} {_signed(part)} {part['verdict']}" for part in parts)
+        lines.append(latex_row([rf"\multicolumn{{5}}{{p{{15.5cm}}}}{{\scriptsize\quad {text}}}"]))
+        height += -(-len(text) // 110)
+    return lines, height
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    if pd.isna(row["difference"]):
+        return ABSENT
+    if row["unit"] == "ratio":
+        return rf"$\times$ {number(row['difference'], 2)}"
+    return f"{_signed(row)} [${row['low']:+.2f}$, ${row['high']:+.2f}$]"
+
+
+def _signed(row: Mapping[str, Any]) -> str:
+    return ABSENT if pd.isna(row["difference"]) else f"${row['difference']:+.2f}$"
+
+
+def _p(row: Mapping[str, Any]) -> str:
+    if pd.isna(row["p_holm"]):
+        return ABSENT
+    return r"$<$.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}".removeprefix("0")
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    if row["verdict"] == NOT_TESTED:
+        return rf"\textit{{{NOT_TESTED}}}"
+    return rf"\textbf{{{row['verdict']}}}" + (r"$^\dagger$" if ONE_SEED in str(row["note"]) else "")
+
+
+def _caption(table: pd.DataFrame, study: str, resamples: int) -> str:
+    tested = table[table["p"].notna()]
+    whole = int((tested["scope"] == ALL).sum())
+    sentences = [
+        rf"The paper's claims, study \texttt{{{escape(study)}}}: differences in points of percent with intervals of"
+        r" 95\,\% (of frames per second: ratios of medians, not tested).",
+        f"Paired bootstrap of {resamples} resamples over clustering seeds ({_counts(tested['replicates'])}), exemplars"
+        f" ({_counts(tested['exemplars'])}) and test images ({_counts(tested['images'])}); two-sided $p$ from its"
+        f" standard error and Student's $t$, corrected by Holm's method over the {whole} claims,"
+        f" and over the {len(tested) - whole} classes and labels below them.",
+        r"A claim is decided where $p < .05$. Claims of equality hold where the difference is within the margin they"
+        r" name. $\dagger$: by one clustering seed alone, so that another seed may decide otherwise.",
+    ]
+    return " ".join(sentences)
+
+
+def _counts(values: Sequence[str]) -> str:
+    """Least and largest of numbers or "a to b"."""
+    numbers = [int(part) for value in values for part in str(value).split(" to ")]
+    if not numbers:
+        return ABSENT
+    return str(min(numbers)) if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"

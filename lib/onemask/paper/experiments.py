@@ -1,0 +1,56 @@
+"""Experiments' csv files read for tables and figures: checked, in percent, and summed up over fits. Knows no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from onemask.errors import OnemaskError
+from onemask.evaluation.metrics import KEYS, METRICS
+
+FIT = ["replicate", "exemplar"]
+REMEDY = "run the rule gather_experiment again"
+
+
+def read_experiment(path: str | Path, grid: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows of results/<study>/experiments/<name>.csv with METRICS in percent.
+
+    Columns of `grid` are text as written there ("all", "0", "True"). OnemaskError names a file that is no such csv,
+    lacks one of the columns, or has no row.
+    """
+    try:
+        rows = pd.read_csv(path, dtype={name: str for name in [*KEYS, *grid]})
+    except (OSError, ValueError) as error:
+        raise OnemaskError(f"{path}: not a readable csv ({error}); {REMEDY}") from None
+    if missing := [name for name in [*KEYS, "shots", *grid, *FIT, "image", *METRICS] if name not in rows]:
+        raise OnemaskError(f"{path}: has no column {missing[0]!r}; {REMEDY}")
+    if rows.empty:
+        raise OnemaskError(f"{path}: has no rows; {REMEDY}")
+    rows[METRICS] *= 100
+    return rows
+
+
+def per_fit(rows: pd.DataFrame, by: Sequence[str], metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+    """Means over test images, a row per fit: indexed by `by`, replicate and exemplar."""
+    return rows.groupby([*by, *FIT], sort=False)[list(metrics)].mean()
+
+
+def spread(rows: pd.DataFrame, by: Sequence[str], metrics: Sequence[str] = METRICS) -> pd.DataFrame:
+    """One row per `by`: exemplars, replicates, images, and <metric>_mean and <metric>_std over fits.
+
+    A fit is an exemplar under a replicate. The deviation is the sample's, NaN where there is one fit alone.
+    """
+    by = list(by)
+    counts = rows.groupby(by, sort=False).agg(
+        exemplars=("exemplar", "nunique"), replicates=("replicate", "nunique"), images=("image", "nunique")
+    )
+    return counts.join(over_fits(per_fit(rows, by, metrics), by)).reset_index()
+
+
+def over_fits(fits: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """<column>_mean and <column>_std of values per fit (indexed by `by`, replicate and exemplar)."""
+    table = fits.groupby(list(by), sort=False).agg(["mean", "std"])
+    table.columns = [f"{column}_{statistic}" for column, statistic in table.columns]
+    return table

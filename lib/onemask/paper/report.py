@@ -1,0 +1,143 @@
+"""report.tex: all tables and figures, with what the paper found and what we found. Knows no torch.
+
+Sections are data (config/report.yaml). Every number of ours in the text comes out of a result file, as claims.csv.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from onemask.errors import OnemaskError
+from onemask.evaluation.claims import ALL, NOT_TESTED
+from onemask.files import write_text
+from onemask.paper.style import escape
+
+PACKAGES = ("booktabs", "graphicx", "array", "[margin=2cm]{geometry}", "[T1]{fontenc}")
+WIDTHS = {"fig14a": 0.8, "fig14b": 0.7, "fig14c": 0.6, "fig_sinkhorn": 0.8}  # of the text; others take all of it
+
+
+class Section(BaseModel):
+    """A section of the report: prose, claims by id, tables by name, figures by name with their captions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    title: str
+    paper: str
+    ours: str = ""
+    sentence: str = ""
+    claims: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    figures: dict[str, str] = {}
+
+
+def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
+    """inputs: `sections` (config/report.yaml), `claims` (csv), `tables` (tex files), `figures` (pdf files), `renders`.
+
+    The figures are named in report.tex as they lie in its own folder. options: `study`.
+    """
+    sections = read_sections(inputs["sections"])
+    tables = {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in inputs["tables"]}
+    figures = {Path(path).stem for path in inputs["figures"]}
+    claims = pd.read_csv(inputs["claims"], keep_default_na=False, na_values=[""])
+    _check(inputs["sections"], sections, set(claims["id"]), tables, figures)
+    sentences = {"": "", "renders": renders_sentence(pd.read_csv(inputs["renders"]))}
+    body = [_section(section, claims, tables, sentences[section.sentence]) for section in sections]
+    text = document(options["study"], verdicts_sentence(claims), body, tables["table_claims"])
+    write_text(outputs["tex"], text)
+
+
+def read_sections(path: str | Path) -> list[Section]:
+    """The sections in order; OnemaskError names the file and what is wrong with it."""
+    try:
+        return [Section.model_validate(entry) for entry in yaml.safe_load(Path(path).read_text("utf-8"))["sections"]]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
+        raise OnemaskError(f"{path}: not the report's sections ({' '.join(str(error).split())})") from None
+
+
+def document(study: str, summary: str, body: Sequence[str], claims: str) -> str:
+    """The whole LaTeX document."""
+    packages = [rf"\usepackage{name if name.startswith('[') else '{' + name + '}'}" for name in PACKAGES]
+    title = rf"One-shot segmentation of StyleGAN images: the paper beside study \texttt{{{escape(study)}}}"
+    head = [
+        r"\documentclass[10pt]{article}",
+        *packages,
+        r"\setlength{\belowcaptionskip}{4pt}",
+        r"\pdftrailerid{}\pdfinfo{/CreationDate () /ModDate ()}",
+        r"\begin{document}",
+        rf"\section*{{{title}}}",
+        "Figures in italics are the paper's own, measured on other generators and other images.",
+        summary,
+        claims,
+    ]
+    return "\n\n".join([*head, *body, r"\end{document}"]) + "\n"
+
+
+def verdicts_sentence(claims: pd.DataFrame) -> str:
+    """How many of the paper's claims hold, do not hold, are undecided, or were not tested."""
+    counts = claims[claims["scope"] == ALL]["verdict"].value_counts()
+    return f"Of {counts.sum()} claims of the paper: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + "."
+
+
+def renders_sentence(table: pd.DataFrame) -> str:
+    """Whether the ranking by the annotator's labels stands on exact masks."""
+    leaders = []
+    for name, group in table.groupby("class", sort=False):
+        exact, annotated = (group.loc[group[f"{side}_rank"].idxmin(), "method"] for side in ("renders", "annotated"))
+        agreement = f"Spearman's correlation {group['agreement'].iloc[0]:.2f}"
+        same = "the same method leads" if exact == annotated else f"{exact} leads in place of {annotated}"
+        leaders.append(f"{name}: {same} ({agreement})")
+    return escape("On exact masks against the annotator's labels: " + "; ".join(leaders) + ".")
+
+
+def claim_sentence(row: Mapping[str, Any]) -> str:
+    """A claim with its verdict and the figures behind it."""
+    claim = escape(row["claim"].rstrip("."))
+    if row["verdict"] == NOT_TESTED:
+        return rf"{claim}: \textit{{{NOT_TESTED}}} ({escape(str(row['note']))})."
+    if row["unit"] == "ratio":
+        return rf"{claim}: \textbf{{{row['verdict']}}} (ratio {row['difference']:.2f})."
+    interval = f"{row['difference']:+.2f} points, {row['low']:+.2f} to {row['high']:+.2f}"
+    return rf"{claim}: \textbf{{{row['verdict']}}} ({interval}; $p$ = {row['p_holm']:.2g})."
+
+
+def _section(section: Section, claims: pd.DataFrame, tables: Mapping[str, str], sentence: str) -> str:
+    whole = claims[claims["scope"] == ALL].set_index("id")
+    found = [claim_sentence(whole.loc[name]) for name in section.claims]
+    ours = " ".join(filter(None, [escape(section.ours), sentence, *found]))
+    parts = [
+        rf"\section{{{escape(section.title)}}}",
+        rf"\textbf{{The paper.}} {escape(section.paper)}",
+        *([rf"\textbf{{Ours.}} {ours}"] if ours else []),
+        *(tables[name] for name in section.tables),
+        *(_figure(name, caption) for name, caption in section.figures.items()),
+        r"\clearpage",
+    ]
+    return "\n\n".join(parts)
+
+
+def _figure(name: str, caption: str) -> str:
+    size = rf"width={WIDTHS.get(name, 1)}\linewidth,height=.85\textheight,keepaspectratio"
+    image = rf"\includegraphics[{size}]{{{name}.pdf}}"
+    title = f"Fig.~{name.removeprefix('fig').removeprefix('_')} of this study. "
+    return "\n".join(
+        [r"\begin{figure}[htp]\centering", image, rf"\caption{{{title}{escape(caption)}}}", r"\end{figure}"]
+    )
+
+
+def _check(
+    path: str | Path, sections: Sequence[Section], claims: set[str], tables: Mapping[str, str], figures: set[str]
+) -> None:
+    """OnemaskError for a claim, table or figure that a section names and nobody made."""
+    for section in sections:
+        for kind, names, there in (
+            ("claim", section.claims, claims),
+            ("table", section.tables, set(tables)),
+            ("figure", section.figures, figures),
+        ):
+            if missing := [name for name in names if name not in there]:
+                raise OnemaskError(f"{path}: {section.title}: no {kind} {missing[0]!r}; there are {sorted(there)}")

@@ -1,0 +1,112 @@
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from onemask.errors import OnemaskError
+from onemask.evaluation.claims import COLUMNS, read_claims
+from onemask.paper.html import write_page
+from onemask.paper.latex import compile_pdf
+from onemask.paper.report import make, read_sections
+
+ROOT = Path(__file__).parents[2]
+SECTIONS = {
+    "sections": [
+        {"title": "One & all", "paper": "It wins by 5 %.", "claims": ["wins", "fast", "odd"], "tables": ["table2"]},
+        {"title": "Renders", "paper": "None.", "sentence": "renders", "figures": {"fig9": "All of them."}},
+    ]
+}
+CLAIMS = [
+    {"id": "wins", "claim": "A beats B.", "scope": "all", "verdict": "holds", "unit": "percent", "p_holm": 0.01}
+    | {"difference": 2.5, "low": 1.0, "high": 4.0},
+    {"id": "wins", "claim": "A beats B.", "scope": "cat", "verdict": "undecided", "unit": "percent"},
+    {"id": "fast", "claim": "A is fast.", "scope": "all", "verdict": "holds", "unit": "ratio", "difference": 4.5},
+    {"id": "odd", "claim": "A is odd.", "scope": "all", "verdict": "not tested", "note": "no_rows"},
+]
+RENDERS = [
+    {"class": name, "method": method, "renders_rank": rank, "annotated_rank": other, "agreement": agreement}
+    for name, swap, agreement in (("face", False, 1.0), ("cat", True, -1.0))
+    for method, rank, other in (("a", 1, 2 if swap else 1), ("b", 2, 1 if swap else 2))
+]
+
+
+def report_of(tmp_path, sections=SECTIONS):
+    (tmp_path / "report.yaml").write_text(yaml.safe_dump(sections))
+    pd.DataFrame(CLAIMS, columns=COLUMNS).to_csv(tmp_path / "claims.csv", index=False)
+    pd.DataFrame(RENDERS).to_csv(tmp_path / "renders.csv", index=False)
+    for name in ("table2", "table_claims"):
+        (tmp_path / f"{name}.tex").write_text(f"the {name.replace('_', ' ')} itself\n")
+    figure(tmp_path / "fig9.pdf")
+    inputs = {
+        "sections": tmp_path / "report.yaml",
+        "claims": tmp_path / "claims.csv",
+        "tables": [tmp_path / "table2.tex", tmp_path / "table_claims.tex"],
+        "figures": [tmp_path / "fig9.pdf"],
+        "renders": tmp_path / "renders.csv",
+    }
+    make(inputs, {"tex": tmp_path / "report.tex"}, {"study": "demo_x"})
+    return (tmp_path / "report.tex").read_text()
+
+
+def figure(path):
+    from matplotlib.figure import Figure
+
+    Figure(figsize=(1, 1)).savefig(path)
+
+
+def test_sections_hold_what_the_paper_found_and_verdicts_from_the_claims_file(tmp_path):
+    text = report_of(tmp_path)
+    assert r"\section{One \& all}" in text and r"\textbf{The paper.} It wins by 5 \%." in text
+    assert r"A beats B: \textbf{holds} (+2.50 points, +1.00 to +4.00; $p$ = 0.01)." in text
+    assert r"A is fast: \textbf{holds} (ratio 4.50)." in text and r"A is odd: \textit{not tested} (no\_rows)." in text
+    assert "Of 3 claims of the paper: 2 holds, 1 not tested." in text
+    assert "the table2 itself" in text and "the table claims itself" in text and "{fig9.pdf}" in text
+
+
+def test_whether_the_ranking_stands_on_exact_masks(tmp_path):
+    text = report_of(tmp_path)
+    assert "face: the same method leads (Spearman's correlation 1.00)" in text
+    assert "cat: a leads in place of b (Spearman's correlation -1.00)" in text
+
+
+@pytest.mark.parametrize(("key", "value"), [("claims", ["none"]), ("tables", ["none"]), ("figures", {"none": "x"})])
+def test_a_claim_table_or_figure_that_nobody_made_is_one_line(tmp_path, key, value):
+    with pytest.raises(OnemaskError, match=f"report.yaml: x: no {key.removesuffix('s')} 'none'; there are "):
+        report_of(tmp_path, {"sections": [{"title": "x", "paper": "y", key: value}]})
+
+
+def test_a_damaged_list_of_sections_is_one_line(tmp_path):
+    (tmp_path / "s.yaml").write_text("sections: [{title: x}]")
+    with pytest.raises(OnemaskError, match="s.yaml: not the report's sections") as caught:
+        read_sections(tmp_path / "s.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_repository_s_own_sections_name_claims_that_there_are():
+    known = {claim.id for claim in read_claims(ROOT / "config/claims.yaml")}
+    named = [name for section in read_sections(ROOT / "config/report.yaml") for name in section.claims]
+    assert len(named) == len(set(named)) and set(named) == known
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+def test_it_compiles_to_the_same_bytes(tmp_path):
+    report_of(tmp_path)
+    for name in ("a", "b"):
+        compile_pdf(tmp_path / "report.tex", tmp_path / f"{name}.pdf")
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_without_a_latex_the_message_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(OnemaskError, match="pdflatex is not installed; install a LaTeX"):
+        compile_pdf(tmp_path / "report.tex", tmp_path / "report.pdf")
+
+
+def test_a_page_of_html_shows_every_cell_escaped(tmp_path):
+    pd.DataFrame({"a_b": ["x < y", None], "v": [1.23456, 2.0]}).to_csv(tmp_path / "t.csv", index=False)
+    write_page(tmp_path / "t.html", tmp_path / "t.csv", "T & U", "what it is")
+    text = (tmp_path / "t.html").read_text()
+    assert "<td>x &lt; y</td><td>1.23</td>" in text and "<td></td><td>2.00</td>" in text
+    assert "<h1>T &amp; U</h1>" in text and "<th>a b</th>" in text and "<p>what it is</p>" in text

@@ -5,14 +5,23 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SNAKEMAKE := $(BIN)/snakemake --cores all
 CLASSES := face cat car horse
+TABLE2 := results/table2.tex results/table2.csv results/metrics.json
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all lint schema zoo showcase touch timings clean-results
+.PHONY: demo paper report test test-all lint schema zoo showcase touch timings clean-results
 
 demo: $(STAMP)
-	$(SNAKEMAKE) results/table2.tex results/table2.csv results/metrics.json
+	$(SNAKEMAKE) $(TABLE2)
 	@$(BIN)/python scripts/show_table.py results/table2.csv
+
+paper: $(STAMP)  # every table and figure, the claims: about an hour on two cores beyond `make demo`
+	$(SNAKEMAKE) $(TABLE2) paper
+
+report: paper  # results/report.html; results/report.pdf where a LaTeX is installed
+	$(SNAKEMAKE) $(TABLE2) paper --report results/report.html
+	@if command -v pdflatex > /dev/null; then $(SNAKEMAKE) results/report.pdf; \
+	else echo "results/report.pdf is not made: pdflatex is not installed (Debian: texlive-latex-recommended)"; fi
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
@@ -51,7 +60,7 @@ showcase: $(STAMP)  # pictures that README.md and docs/ show
 	cp results/real_faces.png results/swav_curves.png $(CLASSES:%=results/demo/gallery/%.png) docs/showcase/
 
 touch: $(STAMP)  # after `git clone && dvc pull`: take what was pulled as made by the present code
-	$(SNAKEMAKE) --touch results/table2.tex results/table2.csv results/metrics.json
+	$(SNAKEMAKE) --touch $(TABLE2)
 
 timings: $(STAMP)  # seconds and memory per rule, from the last run's benchmark files
 	@$(BIN)/python scripts/timings.py results/demo/benchmarks

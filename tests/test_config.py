@@ -125,6 +125,18 @@ def merge_keeping_none(base, patch):
     return base | patch
 
 
+def test_values_of_a_grid_are_numbers_though_the_command_line_gives_text():
+    texts = {"swav.epsilon": ["0.1", "0.5"], "swav.perturbation.block": ["all", "0"], "swav.local_loss": ["false"]}
+    study = load_study({"study": "demo", **experiment(grid=texts, base={"swav.steps": "3"})})
+    found = study.experiments["x"]
+    assert found.grid == {
+        "swav.epsilon": [0.1, 0.5],
+        "swav.perturbation.block": ["all", 0],
+        "swav.local_loss": [False],
+    }
+    assert found.base == {"swav.steps": 3}
+
+
 def test_a_study_file_that_is_no_mapping_is_one_line(tmp_path):
     (tmp_path / "config/studies").mkdir(parents=True)
     (tmp_path / "config/studies/odd.yaml").write_text("- a\n- b: [\n")

@@ -6,10 +6,12 @@ settings a module with torch defines too (training, annotator) repeat its names 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -218,12 +220,24 @@ class MethodSettings(Section):
     settings: dict[str, Any] = Field({}, description="the module's SETTINGS, or over the section heads")
 
 
+def _untext(value: Any) -> Any:
+    """Text as YAML reads it: Snakemake's command line hands over values within mappings as text."""
+    if isinstance(value, Mapping):
+        return {key: _untext(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_untext(inner) for inner in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+Grid = Annotated[dict[str, list[Any]], BeforeValidator(_untext)]
+
+
 class TuningSettings(Section):
     """Trials on the tuning split: as many for every method, drawn from the method's own grid of values."""
 
     trials: Positive = 8
     exemplars: Positive = 4
-    space: dict[str, dict[str, list[Any]]] = {}
+    space: dict[str, Grid] = {}
 
 
 class ExperimentSettings(Section):
@@ -238,8 +252,8 @@ class ExperimentSettings(Section):
     exemplars: Positive = 5
     shots: list[Positive] = [1]
     replicates: list[Natural] = [0]
-    base: dict[str, Any] = {}
-    grid: dict[str, list[Any]] = {}
+    base: Annotated[dict[str, Any], BeforeValidator(_untext)] = {}
+    grid: Grid = {}
 
 
 class RareSettings(Section):

@@ -15,8 +15,14 @@ DEMO, TEST = load_study({"study": "demo"}), load_study({"study": "test"})
 CLASSES = len(DEMO.class_names)
 METHODS = len(DEMO.methods)
 ON_SWAV, ON_KMEANS = (sum(m.clustering == name for m in DEMO.methods.values()) for name in ("swav", "kmeans"))
+CLUSTERINGS = dict.fromkeys(("train_swav", "train_simclr", "fit_kmeans", "sample_features"), CLASSES)
 TABLE = {"table2": 1, "publish": 3}
 TARGETS = ["results/table2.tex", "results/table2.csv", "results/metrics.json"]
+FIGURE = "results/fig14a.pdf"
+SWEEP = DEMO.experiments["fig14a"]
+STRENGTHS = SWEEP.grid["swav.perturbation.strength"]
+REDRAWN = {"gather_experiment": 1, "fig14a": 1, "publish": 1}
+NEW_POINT = {"vary_swav": len(SWEEP.classes), "run_experiment": len(SWEEP.classes), **REDRAWN}
 STUB = """
 from pathlib import Path
 for path in snakemake.output:
@@ -38,7 +44,7 @@ def finished(tmp_path_factory):
     (root / "scripts").mkdir()
     for script in (ROOT / "scripts").glob("*.py"):
         (root / "scripts" / script.name).write_text(STUB)
-    run = run_snakemake("--cores", "2", *TARGETS, root=root)
+    run = run_snakemake("--cores", "2", *TARGETS, FIGURE, root=root)
     assert run.returncode == 0, run.stdout[-3000:]
     return root
 
@@ -55,8 +61,7 @@ def test_demo_fetches_and_runs_every_method_on_every_class(tmp_path):
         "fetch_generator": CLASSES,
         "fetch_annotated_set": CLASSES,
         "annotator_report": CLASSES,
-        "train_swav": CLASSES,
-        "fit_kmeans": CLASSES,
+        **CLUSTERINGS,
         "one_shot": METHODS * CLASSES,
         "table2": 1,
         "publish": 3,
@@ -141,13 +146,38 @@ def test_a_second_run_has_nothing_to_do(finished):
         ("methods={copy_mask: {settings: {epochs: 7}}}", {"one_shot": CLASSES, **TABLE}),
         ("methods={copy_mask: {title: Paste}}", {**TABLE}),
         ("table={decimals: 2}", {**TABLE}),
-        ("version=2", {"train_swav": CLASSES, "fit_kmeans": CLASSES, "one_shot": METHODS * CLASSES, **TABLE}),
+        ("version=2", {**CLUSTERINGS, "one_shot": METHODS * CLASSES, **TABLE}),
+        ("experiments={fig14a: {exemplars: 3}}", {}),
         ("annotator={steps: 9}", {}),
         ("tuning={trials: 9}", {}),
     ],
 )
 def test_a_change_runs_its_rule_and_what_follows_and_nothing_else(finished, config, expected):
     assert planned(dry_run("--config", config, root=finished).stdout) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (f"experiments={{fig14a: {{grid: {{swav.perturbation.strength: {[*STRENGTHS[:-1], 0.95]}}}}}}}", NEW_POINT),
+        (f"experiments={{fig14a: {{grid: {{swav.perturbation.strength: {STRENGTHS[:-1]}}}}}}}", REDRAWN),
+        ("experiments={table7: {base: {swav.steps: 9}}}", {}),
+        ("table={decimals: 2}", {}),
+    ],
+)
+def test_a_new_value_of_a_sweep_runs_its_own_branch_alone(finished, config, expected):
+    run = run_snakemake("--dry-run", FIGURE, "--config", config, root=finished)
+    assert planned(run.stdout) == expected
+
+
+def test_an_experiment_or_a_variant_that_nobody_configured_is_one_line(tmp_path):
+    for target, message in [
+        ("results/demo/experiments/none.csv", "experiment 'none' is not in study demo; there are table7, "),
+        (f"results/demo/variants/face/swav/{'0' * 12}.safetensors", f"results/demo/variants/face/swav/{'0' * 12}"),
+        ("results/demo/rare/cat/teeth/hfc_kmeans.csv", "rare label of cat 'teeth' is not in study demo; there are"),
+    ]:
+        run = run_snakemake("--dry-run", target, directory=tmp_path)
+        assert run.returncode == 1 and f"error: {message}" in run.stdout and "Traceback" not in run.stdout
 
 
 def test_fresh_file_times_alone_run_nothing(finished):

@@ -108,7 +108,8 @@ def _caption(rows: pd.DataFrame, generators: pd.DataFrame) -> str:
         f" {ranged(rows['images'])} images after a warm-up, with and without the generator's own time. Authors: on"
         " hidden features enlarged to the image's size and concatenated; native: projected at each map's own size."
         f"{f' The generator alone: {alone}.' if alone else ''} Hardware: {hardware}. Bold: fastest of a class."
-        " Italics: the paper's Table 5, on one NVIDIA Tesla V100 and with other generators; whether its figures include the generator is not stated."
+        " Italics: the paper's Table 5, on one NVIDIA Tesla V100 and with other generators; whether its figures include"
+        " the generator is not stated."
     )
 
 

@@ -19,7 +19,7 @@ SECTIONS = {
     ]
 }
 CLAIMS = [
-    {"id": "wins", "claim": "A beats B.", "scope": "all", "verdict": "holds", "unit": "percent", "p_holm": 0.01}
+    {"id": "wins", "claim": "A beats B.", "scope": "all", "verdict": "holds", "unit": "percent", "p_holm": 0.01, "note": "one seed"}
     | {"difference": 2.5, "low": 1.0, "high": 4.0},
     {"id": "wins", "claim": "A beats B.", "scope": "cat", "verdict": "undecided", "unit": "percent"},
     {"id": "fast", "claim": "A is fast.", "scope": "all", "verdict": "holds", "unit": "ratio", "difference": 4.5},
@@ -46,7 +46,7 @@ def report_of(tmp_path, sections=SECTIONS):
         "figures": [tmp_path / "fig9.pdf"],
         "renders": tmp_path / "renders.csv",
     }
-    make(inputs, {"tex": tmp_path / "report.tex"}, {"study": "demo_x"})
+    make(inputs, {"tex": tmp_path / "report.tex"}, {"study": "demo_x", "titles": {"a": "Method_A", "b": "B"}})
     return (tmp_path / "report.tex").read_text()
 
 
@@ -59,7 +59,7 @@ def figure(path):
 def test_sections_hold_what_the_paper_found_and_verdicts_from_the_claims_file(tmp_path):
     text = report_of(tmp_path)
     assert r"\section{One \& all}" in text and r"\textbf{The paper.} It wins by 5 \%." in text
-    assert r"A beats B: \textbf{holds} (+2.50 points, +1.00 to +4.00; $p$ = 0.01)." in text
+    assert r"A beats B: \textbf{holds} (+2.50 points, +1.00 to +4.00; $p$ = 0.01; one seed)." in text
     assert r"A is fast: \textbf{holds} (ratio 4.50)." in text and r"A is odd: \textit{not tested} (no\_rows)." in text
     assert "Of 3 claims of the paper: 2 holds, 1 not tested." in text
     assert "the table2 itself" in text and "the table claims itself" in text and "{fig9.pdf}" in text
@@ -68,7 +68,7 @@ def test_sections_hold_what_the_paper_found_and_verdicts_from_the_claims_file(tm
 def test_whether_the_ranking_stands_on_exact_masks(tmp_path):
     text = report_of(tmp_path)
     assert "face: the same method leads (Spearman's correlation 1.00)" in text
-    assert "cat: a leads in place of b (Spearman's correlation -1.00)" in text
+    assert "cat: Method\\_A leads in place of B (Spearman's correlation -1.00)" in text
 
 
 @pytest.mark.parametrize(("key", "value"), [("claims", ["none"]), ("tables", ["none"]), ("figures", {"none": "x"})])
@@ -108,5 +108,5 @@ def test_a_page_of_html_shows_every_cell_escaped(tmp_path):
     pd.DataFrame({"a_b": ["x < y", None], "v": [1.23456, 2.0]}).to_csv(tmp_path / "t.csv", index=False)
     write_page(tmp_path / "t.html", tmp_path / "t.csv", "T & U", "what it is")
     text = (tmp_path / "t.html").read_text()
-    assert "<td>x &lt; y</td><td>1.23</td>" in text and "<td></td><td>2.00</td>" in text
+    assert "<td>x &lt; y</td><td>1.235</td>" in text and "<td></td><td>2</td>" in text
     assert "<h1>T &amp; U</h1>" in text and "<th>a b</th>" in text and "<p>what it is</p>" in text

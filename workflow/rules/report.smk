@@ -14,7 +14,7 @@ use rule table1 as report_tex with:
         f"{LOGS}/report_tex.log",
     params:
         module="report",
-        options={"study": STUDY.study},
+        options={"study": STUDY.study, "titles": {name: method.title for name, method in STUDY.methods.items()}},
         code=code("paper.py", "onemask.paper.report"),
 
 

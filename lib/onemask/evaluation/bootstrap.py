@@ -143,7 +143,8 @@ def _score(unit: Unit, draws: dict[str, np.ndarray]) -> tuple[np.ndarray, np.nda
 
 def _side(side: Side, draws: dict[str, np.ndarray]) -> np.ndarray:
     scores = np.stack([_ratio(setting, draws) for setting in side.settings])
-    return scores.max(axis=0) if side.take == "best" else scores.mean(axis=0)
+    # A setting without a score (no prediction at all) is never the best; of a mean it leaves nothing.
+    return np.fmax.reduce(scores, axis=0) if side.take == "best" else scores.mean(axis=0)
 
 
 def _ratio(setting: Setting, draws: dict[str, np.ndarray]) -> np.ndarray:

@@ -21,7 +21,7 @@ LONG = 40  # characters, from which on a text may take several lines
 
 
 def write_page(path: str | Path, csv: str | Path, title: str, note: str) -> None:
-    """Write the table below `note`: two decimals, empty cells for nothing, the header in sight while scrolling."""
+    """Write the table below `note`: four digits, empty cells for nothing, the header in sight while scrolling."""
     table = pd.read_csv(csv)
     head = "".join(f"<th>{escape(str(name)).replace('_', ' ')}</th>" for name in table.columns)
     rows = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.itertuples(index=False))
@@ -36,6 +36,6 @@ def write_page(path: str | Path, csv: str | Path, title: str, note: str) -> None
 def _cell(value: object) -> str:
     if pd.isna(value):
         return "<td></td>"
-    text = f"{value:.2f}" if isinstance(value, float) else str(value)
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
     kind = ' class="long"' if len(text) > LONG else ""
     return f"<td{kind}>{escape(text)}</td>"

@@ -38,14 +38,14 @@ class Section(BaseModel):
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """inputs: `sections` (config/report.yaml), `claims` (csv), `tables` (tex files), `figures` (pdf files), `renders`.
 
-    The figures are named in report.tex as they lie in its own folder. options: `study`.
+    The figures are named in report.tex as they lie in its own folder. options: `study`; `titles` of the methods.
     """
     sections = read_sections(inputs["sections"])
     tables = {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in inputs["tables"]}
     figures = {Path(path).stem for path in inputs["figures"]}
     claims = pd.read_csv(inputs["claims"], keep_default_na=False, na_values=[""])
     _check(inputs["sections"], sections, set(claims["id"]), tables, figures)
-    sentences = {"": "", "renders": renders_sentence(pd.read_csv(inputs["renders"]))}
+    sentences = {"": "", "renders": renders_sentence(pd.read_csv(inputs["renders"]), options["titles"])}
     body = [_section(section, claims, tables, sentences[section.sentence]) for section in sections]
     text = document(options["study"], verdicts_sentence(claims), body, tables["table_claims"])
     write_text(outputs["tex"], text)
@@ -72,9 +72,15 @@ def document(study: str, summary: str, body: Sequence[str], claims: str) -> str:
         rf"\section*{{{title}}}",
         "Figures in italics are the paper's own, measured on other generators and other images.",
         summary,
-        claims,
     ]
-    return "\n\n".join([*head, *body, r"\end{document}"]) + "\n"
+    last = [r"\section{All claims}", "Every claim with its figures, and with those of its classes and labels."]
+    return "\n\n".join([*head, *body, *last, numbered("table", "C", claims), r"\end{document}"]) + "\n"
+
+
+def numbered(kind: str, number: str, text: str) -> str:
+    """Floats of LaTeX placed where they stand, with the paper's number in place of a running one."""
+    placed = text.replace(rf"\begin{{{kind}}}[t]", rf"\begin{{{kind}}}[htp]")
+    return rf"\renewcommand{{\the{kind}}}{{{number}}}" + "\n" + placed
 
 
 def verdicts_sentence(claims: pd.DataFrame) -> str:
@@ -83,11 +89,12 @@ def verdicts_sentence(claims: pd.DataFrame) -> str:
     return f"Of {counts.sum()} claims of the paper: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + "."
 
 
-def renders_sentence(table: pd.DataFrame) -> str:
+def renders_sentence(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
     """Whether the ranking by the annotator's labels stands on exact masks."""
     leaders = []
     for name, group in table.groupby("class", sort=False):
-        exact, annotated = (group.loc[group[f"{side}_rank"].idxmin(), "method"] for side in ("renders", "annotated"))
+        best = (group.loc[group[f"{side}_rank"].idxmin(), "method"] for side in ("renders", "annotated"))
+        exact, annotated = (titles[method] for method in best)
         agreement = f"Spearman's correlation {group['agreement'].iloc[0]:.2f}"
         same = "the same method leads" if exact == annotated else f"{exact} leads in place of {annotated}"
         leaders.append(f"{name}: {same} ({agreement})")
@@ -102,18 +109,20 @@ def claim_sentence(row: Mapping[str, Any]) -> str:
     if row["unit"] == "ratio":
         return rf"{claim}: \textbf{{{row['verdict']}}} (ratio {row['difference']:.2f})."
     interval = f"{row['difference']:+.2f} points, {row['low']:+.2f} to {row['high']:+.2f}"
-    return rf"{claim}: \textbf{{{row['verdict']}}} ({interval}; $p$ = {row['p_holm']:.2g})."
+    note = "" if pd.isna(row["note"]) else f"; {escape(str(row['note']))}"
+    return rf"{claim}: \textbf{{{row['verdict']}}} ({interval}; $p$ = {row['p_holm']:.2g}{note})."
 
 
 def _section(section: Section, claims: pd.DataFrame, tables: Mapping[str, str], sentence: str) -> str:
     whole = claims[claims["scope"] == ALL].set_index("id")
-    found = [claim_sentence(whole.loc[name]) for name in section.claims]
-    ours = " ".join(filter(None, [escape(section.ours), sentence, *found]))
+    found = [rf"\item {claim_sentence(whole.loc[name])}" for name in section.claims]
+    listed = "\n".join([r"\begin{itemize}\setlength{\itemsep}{0pt}", *found, r"\end{itemize}"]) if found else ""
+    ours = " ".join(filter(None, [escape(section.ours), sentence, listed]))
     parts = [
         rf"\section{{{escape(section.title)}}}",
         rf"\textbf{{The paper.}} {escape(section.paper)}",
         *([rf"\textbf{{Ours.}} {ours}"] if ours else []),
-        *(tables[name] for name in section.tables),
+        *(numbered("table", _number(name, "table"), tables[name]) for name in section.tables),
         *(_figure(name, caption) for name, caption in section.figures.items()),
         r"\clearpage",
     ]
@@ -122,11 +131,18 @@ def _section(section: Section, claims: pd.DataFrame, tables: Mapping[str, str], 
 
 def _figure(name: str, caption: str) -> str:
     size = rf"width={WIDTHS.get(name, 1)}\linewidth,height=.85\textheight,keepaspectratio"
-    image = rf"\includegraphics[{size}]{{{name}.pdf}}"
-    title = f"Fig.~{name.removeprefix('fig').removeprefix('_')} of this study. "
-    return "\n".join(
-        [r"\begin{figure}[htp]\centering", image, rf"\caption{{{title}{escape(caption)}}}", r"\end{figure}"]
-    )
+    lines = [
+        r"\begin{figure}[htp]\centering",
+        rf"\includegraphics[{size}]{{{name}.pdf}}",
+        rf"\caption{{{escape(caption)}}}",
+        r"\end{figure}",
+    ]
+    return numbered("figure", _number(name, "fig"), "\n".join(lines))
+
+
+def _number(name: str, kind: str) -> str:
+    """The paper's number of a table or figure, or the name of one that only we have."""
+    return name.removeprefix(kind).removeprefix("_")
 
 
 def _check(

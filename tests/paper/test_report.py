@@ -19,8 +19,8 @@ SECTIONS = {
     ]
 }
 CLAIMS = [
-    {"id": "wins", "claim": "A beats B.", "scope": "all", "verdict": "holds", "unit": "percent", "p_holm": 0.01, "note": "one seed"}
-    | {"difference": 2.5, "low": 1.0, "high": 4.0},
+    {"id": "wins", "claim": "A beats B.", "scope": "all", "verdict": "holds", "unit": "percent", "p_holm": 0.01}
+    | {"note": "one seed", "difference": 2.5, "low": 1.0, "high": 4.0},
     {"id": "wins", "claim": "A beats B.", "scope": "cat", "verdict": "undecided", "unit": "percent"},
     {"id": "fast", "claim": "A is fast.", "scope": "all", "verdict": "holds", "unit": "ratio", "difference": 4.5},
     {"id": "odd", "claim": "A is odd.", "scope": "all", "verdict": "not tested", "note": "no_rows"},

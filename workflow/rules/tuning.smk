@@ -7,7 +7,7 @@ rule tune:
         generator=GENERATOR,
         annotated=ANNOTATED,
         labels=labels,
-        clusterings=lambda w: [variant_clustering(w.cls, w.method, each) for each in trial_sections(w.cls, w.method)],
+        clusterings=trial_clusterings,
     output:
         f"{RESULTS}/tuning/{{cls}}/{{method}}.csv",
     log:

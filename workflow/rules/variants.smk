@@ -56,6 +56,13 @@ def variant_clustering(cls, method, sections, replicate=0):
     return f"{RESULTS}/variants/{cls}/{name}/{digest([sections[name], replicate])[:12]}.safetensors"
 
 
+def trial_clusterings(wildcards):
+    """Input function: the clusterings of a method's trials."""
+    cls, method = wildcards.cls, wildcards.method
+    clustered = STUDY.methods[method].clustering
+    return [variant_clustering(cls, method, each) for each in trial_sections(cls, method)] if clustered else []
+
+
 def run_file(experiment, run, sections):
     """File of a run's rows: what a run reads names it; a run that changes nothing is the study's own."""
     own = class_sections(run.cls, run.method)

@@ -8,6 +8,7 @@ else replaces. A class may carry any section of `PER_CLASS` to change it for its
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache, reduce
@@ -18,7 +19,15 @@ import yaml
 from pydantic import ValidationError
 
 from onemask.errors import OnemaskError
-from onemask.sections import HEAD_EXTRAS, PER_CLASS, HeadSettings, MethodSettings, Study, check_clustering
+from onemask.sections import (
+    HEAD_EXTRAS,
+    PER_CLASS,
+    ExperimentSettings,
+    HeadSettings,
+    MethodSettings,
+    Study,
+    check_clustering,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = Path(__file__).resolve().parent
@@ -108,6 +117,8 @@ def _check_names(study: Study) -> None:
         _check_known(f"methods.{name}.module", [method.module], modules, "module of onemask.segmenters")
         known = modules[method.module] or heads
         _check_known(f"methods.{name}.settings", method.settings, known, f"setting of the module {method.module}")
+        if method.head and modules[method.module]:
+            raise OnemaskError(f"config: methods.{name}.head: the module {method.module} has no head; remove the key")
     for name, entry in study.classes.items():
         _check_known(f"classes.{name}.methods", entry.methods or [], study.methods, "method")
     _check_known("tuning.space", study.tuning.space, study.methods, "method")
@@ -145,10 +156,43 @@ def _check_experiment(study: Study, name: str) -> None:
         _check_known(f"{where}.methods", experiment.methods, study.methods_of(cls), f"method of {cls}")
         if max(experiment.shots) > (there := study.classes[cls].annotated_set.exemplars):
             raise OnemaskError(f"config: {where}.shots: {max(experiment.shots)}, but {cls} has {there} exemplars")
+    for name in experiment.methods:
+        _check_changes(study.methods[name], where, name, experiment)
     for key, value in experiment.base.items():
         _check_grid(study, f"{where}.base.{key}", key, [value])
     for key, values in experiment.grid.items():
         _check_grid(study, f"{where}.grid.{key}", key, values)
+    for values in itertools.product(*experiment.grid.values()):
+        _check_point(study, where, experiment.base | dict(zip(experiment.grid, values, strict=True)))
+
+
+def _check_changes(method: MethodSettings, where: str, name: str, experiment: ExperimentSettings) -> None:
+    """A change that a method would not notice is refused: its rows would differ in name alone."""
+    changed = [key for key in [*experiment.base, *experiment.grid] if key == "method.head" or key.startswith("heads.")]
+    if changed and own_settings()[method.module]:
+        raise OnemaskError(f"config: {where}: {changed[0]} means nothing to {name}, which has no head; leave it out")
+    if max(experiment.shots) > 1 and method.fit_split != "exemplars":
+        raise OnemaskError(f"config: {where}.shots: {name} is fitted on the split {method.fit_split} as a whole")
+
+
+def _check_point(study: Study, where: str, changes: dict[str, Any]) -> None:
+    """All changes of a run together must leave clusterings that the generators allow."""
+    for name in ("swav", "simclr", "kmeans"):
+        patch = reduce(merge, [_nested(key, value) for key, value in changes.items()], {}).get(name)
+        if patch is None:
+            continue
+        try:
+            check_clustering(
+                PER_CLASS[name].model_validate(merge(getattr(study, name).model_dump(), patch)), study.resolution, name
+            )
+        except ValueError as error:
+            point = ", ".join(f"{key}={value}" for key, value in changes.items())
+            raise OnemaskError(f"config: {where}: {error} (with {point})") from None
+
+
+def _nested(key: str, value: Any) -> Any:
+    """A dotted key with its value as mappings within each other."""
+    return reduce(lambda inner, part: {part: inner}, reversed(key.split(".")), value)
 
 
 def _check_grid(study: Study, where: str, key: str, values: list[Any]) -> None:
@@ -160,15 +204,10 @@ def _check_grid(study: Study, where: str, key: str, values: list[Any]) -> None:
         raise OnemaskError(f"config: {where}: a section as a whole; name a key of it, as in {section}.<key>")
     own = next(iter(study.methods.values())) if section == "method" else getattr(study, section)
     for value in values:
-        changed = reduce(lambda inner, part: {part: inner}, reversed(path), value)
         try:
-            resolved = models[section].model_validate(merge(own.model_dump(), changed))
-            if section in ("swav", "simclr", "kmeans") and "pixels" not in path:
-                check_clustering(resolved, study.resolution, section)
+            models[section].model_validate(merge(own.model_dump(), _nested(".".join(path), value)))
         except ValidationError as error:
             raise OnemaskError(f"config: {where}: {_one_line(error, models[section])}") from None
-        except ValueError as error:
-            raise OnemaskError(f"config: {where}: {error}") from None
 
 
 def _check_known(where: str, names: Any, known: Any, kind: str) -> None:

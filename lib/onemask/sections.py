@@ -380,5 +380,7 @@ def check_clustering(settings: SwAVSettings | SimCLRSettings | KMeansSettings, r
     patches = getattr(settings, "sampling", None) == "patches"
     if patches and settings.patch_size > resolution:
         raise ValueError(f"{where}.patch_size: larger than an image of {resolution} px")
+    if patches and settings.patch_size**2 > settings.pixels // settings.images_per_step:
+        raise ValueError(f"{where}.patch_size: no such patch fits into an image's share of {where}.pixels")
     if not patches and settings.pixels > settings.images_per_step * pixels:
         raise ValueError(f"{where}.pixels: more than the {pixels} of each of images_per_step images")

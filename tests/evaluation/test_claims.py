@@ -149,11 +149,17 @@ def test_margins_turn_a_claim_into_near_or_equal():
 
 
 def test_a_share_of_images_is_held_against_a_number():
-    rows = scores(np.random.default_rng(10), 0.0, shape=(1, 20, 40))
+    rows = scores(np.random.default_rng(10), 0.0, shape=(3, 20, 40))
     expected = 100 * (rows[rows["method"] == "a"]["miou"] > 0.4).mean()
     row = verdict_of(rows, kind="share", metric="miou", above=0.4, less=0.1)
     assert row["more"] == pytest.approx(expected) and row["less"] == pytest.approx(10)
     assert row["verdict"] == "holds"
+
+
+def test_one_clustering_seed_decides_nothing_however_clear_the_difference():
+    one = verdict_of(scores(np.random.default_rng(1), 0.3, shape=(1, 20, 40)))
+    assert one["p_holm"] < 0.001 and one["verdict"] == "undecided" and "one clustering seed" in one["note"]
+    assert verdict_of(scores(np.random.default_rng(1), 0.3, shape=(3, 20, 40)))["verdict"] == "holds"
 
 
 def test_a_failed_fit_is_left_out_on_both_sides_and_the_supervised_fit_serves_every_exemplar():

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,18 @@ def test_a_class_without_a_rare_label_has_dashes_and_a_footnote(made):
         [rf"\scriptsize {figure}" for figure in (r"\textit{94.11}", r"\textit{58.31}", "--", r"\textit{83.32}")],
     ]
     assert "--: cat has no rare label." in text
+
+
+def test_a_rare_label_that_the_generator_never_draws_has_dashes_and_a_footnote(files, tmp_path):
+    empty = tmp_path / "horse.rider.swav_fcn.csv"
+    empty.write_text(",".join(metrics.COLUMNS) + "\n")
+    inputs = {"rows": [*files, str(empty)], "failures": [], "published": PUBLISHED}
+    outputs = outputs_in(tmp_path)
+    make(inputs, outputs, OPTIONS | {"classes": CLASSES | {"horse": ["rider"]}})
+    text = Path(outputs["tex"]).read_text()
+    check_latex(text, tabulars=2)
+    assert "--: the generator of horse draws no rider to learn or to test on." in text
+    assert row_of(text, r"HFC + SwAV\_x (FCN)")[-1] == "--"
 
 
 def test_the_counts_stand_below(made):

@@ -136,8 +136,9 @@ def judge(claims: Sequence[Claim], sources: Sources, resamples: int, seed: int) 
     for whole in (True, False):  # how many parts are shown does not weaken the claims
         tested = [row for row in rows if "p" in row and (row["scope"] == ALL) == whole]
         for row, corrected in zip(tested, bootstrap.holm([row["p"] for row in tested]), strict=True):
+            sure = corrected < LEVEL and ONE_SEED not in row["note"]
             decided = HOLDS if row["effect"] > 0 else FAILS
-            row |= {"p_holm": corrected, "verdict": decided if corrected < LEVEL else UNDECIDED}
+            row |= {"p_holm": corrected, "verdict": decided if sure else UNDECIDED}
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -98,7 +98,7 @@ def _caption(table: pd.DataFrame, study: str, resamples: int) -> str:
         f" standard error and Student's $t$, corrected by Holm's method over the {whole} claims,"
         f" and over the {len(tested) - whole} classes and labels below them.",
         r"A claim is decided where $p < .05$. Claims of equality hold where the difference is within the margin they"
-        r" name. $\dagger$: by one clustering seed alone, so that another seed may decide otherwise.",
+        r" name. $\dagger$: one clustering seed, which decides nothing: another may say otherwise.",
     ]
     return " ".join(sentences)
 

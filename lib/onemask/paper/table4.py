@@ -74,6 +74,12 @@ def draw(table: pd.DataFrame, classes: Mapping[str, Sequence[str]], missing: Seq
     upper = Tabular("Method", [("", titles)], [precisions])
     lower = Tabular("TP / FP / FN", [("", titles)], [counts, [_presence(table, columns)]])
     notes = [f"{ABSENT}: {escape(name)} has no rare label." for name, labels in classes.items() if not labels]
+    there = {(row["class"], row["label"]) for row in table.to_dict("records")}
+    notes += [
+        f"{ABSENT}: the generator of {escape(name)} draws no {escape(label)} to learn or to test on."
+        for name, label in columns
+        if label and (name, label) not in there
+    ]
     notes += _silent(table) + [f"Left out: {escape(reason)}." for reason in missing]
     return Table(_caption(table, study), "tab:rare", [upper, lower], notes)
 

@@ -130,6 +130,16 @@ def merge_keeping_none(base, patch):
     return base | patch
 
 
+def test_defaults_of_a_module_s_own_settings_are_read_without_importing_it():
+    from onemask.config import own_defaults, own_settings
+    from onemask.segmenters.datasetgan import EnsembleSettings
+    from onemask.segmenters.lagm import LagmSettings
+
+    assert own_defaults("datasetgan") == dataclasses.asdict(EnsembleSettings())
+    assert own_defaults("lagm") == dataclasses.asdict(LagmSettings())
+    assert own_settings()["hfc"] == [] and own_defaults("hfc") == {}
+
+
 def test_values_of_a_grid_are_numbers_though_the_command_line_gives_text():
     texts = {"swav.epsilon": ["0.1", "0.5"], "swav.perturbation.block": ["all", "0"], "swav.local_loss": ["false"]}
     study = load_study({"study": "demo", **experiment(grid=texts, base={"swav.steps": "3"})})

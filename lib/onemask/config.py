@@ -141,6 +141,22 @@ def own_settings() -> dict[str, list[str]]:
     return {name: _settings_of(source) for name, source in sources.items() if "def build(" in source}
 
 
+@cache
+def own_defaults(module: str) -> dict[str, Any]:
+    """Defaults of a module's own SETTINGS, as its dataclass states them; empty for a head."""
+    names = own_settings()[module]
+    tree = ast.parse((PACKAGE / f"segmenters/{module}.py").read_text(encoding="utf-8"))
+    fields = (
+        node
+        for body in tree.body
+        if isinstance(body, ast.ClassDef)
+        for node in body.body
+        if isinstance(node, ast.AnnAssign)
+    )
+    found = {node.target.id: ast.literal_eval(node.value) for node in fields if node.value and node.target.id in names}
+    return {name: found[name] for name in names}
+
+
 def _settings_of(source: str) -> list[str]:
     assigned = (node for node in ast.parse(source).body if isinstance(node, ast.Assign))
     named = [node.value for node in assigned if getattr(node.targets[0], "id", None) == "SETTINGS"]

@@ -27,7 +27,7 @@ def made(tmp_path):
         "published": PUBLISHED,
     }
     outputs = outputs_in(tmp_path)
-    make(inputs, outputs, {"study": "demo_x", "classes": classes, "methods": METHODS})
+    make(inputs, outputs, {"study": "demo_x", "truncation": 0.7, "classes": classes, "methods": METHODS})
     return pd.read_csv(outputs["csv"]).set_index("key"), open(outputs["tex"]).read()
 
 
@@ -36,13 +36,16 @@ def test_every_setting_is_the_classs_own_beside_the_papers(made):
     temperature = table.loc["swav.temperature"]
     assert temperature[["face", "cat", "published_face", "published_cat"]].tolist() == ["0.1", "0.02", "0.01", "0.02"]
     assert table.loc["generator.features", ["face", "published_face"]].tolist() == ["13", "5376"]
+    assert table.loc["generator.truncation", "cat"] == "0.7" and table.loc["heads.betas", "face"] == "[0.9, 0.99]"
     assert table.loc["epochs"].isna()["face"] and table.loc["epochs", "published_cat"] == "100"
     assert row_of(text, "Temperature")[:2] == ["0.1", "0.02"]
 
 
 def test_cells_that_agree_are_one(made):
     text = made[1]
-    check_latex(text, tabulars=3)
+    first, second = text.split("\n\\begin{table}")
+    check_latex(first, tabulars=1)
+    check_latex("\\begin{table}" + second, tabulars=2)
     assert row_of(text, "Patches") == [r"\multicolumn{2}{c}{--}", r"\multicolumn{2}{c}{\textit{5}}"]
     assert row_of(text, "Local loss")[0] == r"\multicolumn{2}{c}{yes}"
 

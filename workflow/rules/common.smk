@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from onemask.codedigest import code_digest
-from onemask.config import load_study
+from onemask.config import load_study, own_defaults
 from onemask.errors import OnemaskError, one_line_errors
 from onemask.labels import read_labels
 from onemask.seeds import derive_seed

@@ -151,8 +151,10 @@ use rule table1 as tableA1 with:
         module="tableA1",
         options={
             "study": STUDY.study,
+            "truncation": STUDY.truncation,
             "methods": {
-                name: method.model_dump(mode="json", include={"title", "head", "settings"})
+                name: method.model_dump(mode="json", include={"title", "head"})
+                | {"settings": own_defaults(method.module) | method.settings}
                 for name, method in STUDY.methods.items()
             },
             "classes": {

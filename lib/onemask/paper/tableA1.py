@@ -18,6 +18,7 @@ BLOCKS: dict[str, list[tuple[str, str | None, str | None]]] = {
     "Generator": [
         ("Hidden features $C$", "generator.features", "hidden_features"),
         ("Generator training (kimg)", "generator.kimg", None),
+        (r"Truncation $\psi$", "generator.truncation", None),
     ],
     "HFC + SwAV": [
         ("Epochs", None, "epochs"),
@@ -48,6 +49,11 @@ BLOCKS: dict[str, list[tuple[str, str | None, str | None]]] = {
         ("Images per step", "simclr.images_per_step", None),
         ("Pixels per step", "simclr.pixels", None),
         ("Perturbation strength", "simclr.perturbation.strength", None),
+        ("Perturbation", "simclr.perturbation.method", None),
+        ("Perturbed block", "simclr.perturbation.block", None),
+        ("Activation", "simclr.activation", None),
+        ("Momentum", "simclr.momentum", None),
+        ("Weight decay", "simclr.weight_decay", None),
         ("Learning rate", "simclr.lr", None),
         ("LARS trust", "simclr.lars_trust", None),
         ("Temperature", "simclr.temperature", None),
@@ -55,6 +61,10 @@ BLOCKS: dict[str, list[tuple[str, str | None, str | None]]] = {
     ],
     "HFC + KMeans": [
         ("Clusters", "kmeans.clusters", None),
+        ("Layers", "kmeans.layers", None),
+        ("Scaling", "kmeans.scaling", None),
+        ("Batch", "kmeans.batch", None),
+        ("Iterations", "kmeans.iterations", None),
         ("Images", "kmeans.images", None),
         ("Pixels per image", "kmeans.pixels", None),
     ],
@@ -63,6 +73,7 @@ BLOCKS: dict[str, list[tuple[str, str | None, str | None]]] = {
         ("Hidden width", "heads.hidden", None),
         ("Epochs", "heads.epochs", None),
         ("Learning rate", "heads.learning_rate", None),
+        ("Adam's betas", "heads.betas", None),
     ],
 }
 
@@ -70,17 +81,20 @@ BLOCKS: dict[str, list[tuple[str, str | None, str | None]]] = {
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """inputs: `generators` and `labels`, a file per class, and `published`.
 
-    options: study; classes, {name: {section: plain values}} in the order of the files; methods, {name: {"title": text,
-    "head": name or null, "settings": plain values over the sections'}}.
+    options: study; truncation; classes, {name: {section: plain values}} in the order of the files; methods, {name:
+    {"title": text, "head": name or null, "settings": plain values over the sections'}}.
     """
     names = list(options["classes"])
     facts = [generator_facts(path) for path in inputs["generators"]]
-    ours = {name: options["classes"][name] | {"generator": fact} for name, fact in zip(names, facts, strict=True)}
+    shared = {"truncation": options["truncation"]}
+    ours = {
+        name: options["classes"][name] | {"generator": fact | shared} for name, fact in zip(names, facts, strict=True)
+    }
     labels = {name: read_labels(path).names for name, path in zip(names, inputs["labels"], strict=True)}
     theirs = read_table_a1(inputs["published"])
     table = summary(ours, labels, theirs)
-    tables = draw(table, labels, theirs["labels"], options)
-    write_table(outputs, tables, table.drop(columns="setting"))
+    first, second = draw(table, labels, theirs["labels"], options)
+    write_table(outputs, first, table.drop(columns="setting"), second)
 
 
 def summary(
@@ -105,8 +119,8 @@ def draw(
     labels: Mapping[str, tuple[str, ...]],
     theirs: Mapping[str, list[str]],
     options: Mapping[str, Any],
-) -> Table:
-    """Label lists, a line per setting (the paper's in italics), and what methods set for themselves."""
+) -> tuple[Table, Table]:
+    """A line per setting (the paper's in italics); label lists and what methods set for themselves."""
     names = list(labels)
     lists = [_labels(name, values, theirs.get(name)) for name, values in labels.items()]
     blocks = [
@@ -119,12 +133,15 @@ def draw(
         rf"Configuration that study \texttt{{{study}}} really used, per class, and in italics the paper's Table A1; in"
         " parentheses what the paper calls it."
     )
-    tabulars = [
+    settings = Tabular("Setting", [("ours", titles), (PUBLISHED, titles)], blocks)
+    others = [
         Tabular("Class", [("", ["Labels"])], [lists], "l"),
-        Tabular("Setting", [("ours", titles), (PUBLISHED, titles)], blocks),
         Tabular("Method", [("", ["Head", "Settings of its own"])], [_methods(options["methods"])], "l"),
     ]
-    return Table(caption, "tab:configuration", tabulars, [rf"{ABSENT}: no such setting."])
+    return (
+        Table(caption, "tab:configuration", [settings], [rf"{ABSENT}: no such setting."]),
+        Table(rf"Labels and methods of study \texttt{{{study}}}.", "tab:configuration-methods", others),
+    )
 
 
 def _value(entry: Mapping[str, Any], key: str | None) -> Any:

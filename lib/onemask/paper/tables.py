@@ -70,9 +70,12 @@ class Table:
         return latex_table(self.caption, self.label, [*(tabular.tex() for tabular in self.tabulars), *below])
 
 
-def write_table(outputs: Mapping[str, str], table: Table, values: pd.DataFrame) -> None:
-    """Write outputs["tex"] and outputs["csv"], atomically; floats of the csv have six significant digits."""
-    write_text(outputs["tex"], table.tex())
+def write_table(outputs: Mapping[str, str], table: Table, values: pd.DataFrame, *more: Table) -> None:
+    """Write outputs["tex"] and outputs["csv"], atomically; floats of the csv have six significant digits.
+
+    `more` are tables that follow in the same tex: one alone would not fit a page.
+    """
+    write_text(outputs["tex"], "\n".join(each.tex() for each in (table, *more)))
     with atomic(outputs["csv"]) as temporary:
         values.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
 

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from onemask.clustering.kmeans import KMeansSettings, fit_codebooks, merge
 from onemask.clustering.pixels import draw_seeds
-from onemask.files import atomic
+from onemask.evaluation.pictures import save_arrays
 from onemask.jobs import job
 from onemask.seeds import derive_seed
 from onemask.stylegan2.checkpoint import load_generator
@@ -35,5 +34,4 @@ with job(snakemake):
         "merged": label_maps([merge(codebooks, codes, number) for number in params.merged]),
         "merged_clusters": params.merged,
     }
-    with atomic(snakemake.output[0]) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **content)
+    save_arrays(snakemake.output[0], content)

@@ -1,5 +1,4 @@
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,8 @@ from onemask.errors import OnemaskError
 from onemask.evaluation.metrics import area_rows, read_rows, write_rows
 from onemask.paper.published import read_table2
 from onemask.paper.table2 import Style, as_metrics, latex, make_table2, plain, print_table, read_csv, summary
+
+from .common import cells_of, check_page
 
 PUBLISHED = Path(__file__).parents[2] / "config/published.yaml"
 METHODS = {
@@ -64,15 +65,6 @@ def test_summary_is_ordered_complete_and_in_percent(table):
     assert (supervised["exemplars"] == 1).all() and supervised["miou_std"].isna().all()
 
 
-def columns_of(tabular):
-    return re.search(r"\\begin\{tabular\}\{(\w+)\}", tabular)[1]
-
-
-def cells_of(line):
-    cells = re.split(r"(?<!\\)&", line.removesuffix(r" \\"))
-    return sum(int(span[1]) if (span := re.match(r" ?\\multicolumn\{(\d+)\}", cell)) else 1 for cell in cells)
-
-
 def test_latex_is_well_formed(table):
     text = latex(table, QUALITY, Style())
     assert re.sub(r"\\[{}]", "", text).count("{") == re.sub(r"\\[{}]", "", text).count("}")
@@ -82,20 +74,12 @@ def test_latex_is_well_formed(table):
     assert not re.search(r"(?<!\\)[%#]", text) and "_x" not in text.replace(r"\_x", "")
     for tabular in re.findall(r"\\begin\{tabular\}.*?\\end\{tabular\}", text, re.S):
         lines = [line for line in tabular.splitlines() if line.endswith(r"\\")]
-        assert {cells_of(line) for line in lines} == {len(columns_of(tabular))}
+        assert {cells_of(line) for line in lines} == {len(re.search(r"\\begin\{tabular\}\{(\w+)\}", tabular)[1])}
         assert tabular.count(r"\midrule") == 2  # one-shot methods, references
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
 def test_latex_compiles_in_a_document_that_uses_booktabs_and_fits_the_page(table, tmp_path):
-    body = latex(table, QUALITY, Style())
-    packages = r"\usepackage{booktabs}\usepackage[margin=2cm]{geometry}"
-    lines = [r"\documentclass{article}", packages, r"\begin{document}", body, r"\end{document}", ""]
-    (tmp_path / "t.tex").write_text("\n".join(lines))
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout[-2000:]
-    assert "Overfull" not in run.stdout and (tmp_path / "t.pdf").stat().st_size > 1000
+    check_page(latex(table, QUALITY, Style()), tmp_path)
 
 
 def test_latex_shows_study_counts_quality_and_published_figures(table):

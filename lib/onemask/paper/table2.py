@@ -29,6 +29,7 @@ from onemask.paper.style import (
     number,
     plain_score,
 )
+from onemask.paper.tables import ranged
 
 NAMES = {"wiou": "wIoU", "wiou_fg": "wIoU_fg", "miou": "mIoU", "fg_iou": "FG-IoU"}
 LATEX_NAMES = NAMES | {"wiou_fg": r"wIoU$_\mathrm{fg}$"}
@@ -130,7 +131,7 @@ def latex(table: pd.DataFrame, quality: Quality, style: Style, missing: Sequence
 def caption(table: pd.DataFrame, quality: Quality, missing: Sequence[str] = ()) -> str:
     """What a reader must know: the study, numbers of exemplars and images, what is bold or missing, the annotator."""
     counts = table.groupby("class", sort=False)["images"]
-    images = ", ".join(f"{escape(name)} {_range(values)}" for name, values in counts)
+    images = ", ".join(f"{escape(name)} {ranged(values)}" for name, values in counts)
     sentences = [
         f"One-shot segmentation, study {_study(table)}, in percent: mean and standard deviation over"
         f" {_exemplars(table)} exemplars, each fitted alone and scored on the same test images ({images}).",
@@ -257,7 +258,7 @@ def _plain_block(name: str, group: pd.DataFrame, style: Style) -> list[str]:
         ]
         for row in group.to_dict("records")
     ]
-    counts = f"{_exemplars(group)} exemplars, {_range(group['images'])} test images"
+    counts = f"{_exemplars(group)} exemplars, {ranged(group['images'])} test images"
     return [*aligned([head, *body]), counts]
 
 
@@ -268,12 +269,7 @@ def _study(table: pd.DataFrame) -> str:
 def _exemplars(table: pd.DataFrame) -> str:
     """Of the one-shot methods; of the references where there is nothing else."""
     one_shot = table[~table["reference"]]
-    return _range((table if one_shot.empty else one_shot)["exemplars"])
-
-
-def _range(values: pd.Series) -> str:
-    low, high = values.min(), values.max()
-    return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+    return ranged((table if one_shot.empty else one_shot)["exemplars"])
 
 
 def _quality(name: str, figures: Mapping[str, float]) -> str:

@@ -65,8 +65,7 @@ def test_splits(annotated):
     ws, label_maps = annotated.split("test")
     np.testing.assert_array_equal(ws, annotated.ws[4:])
     np.testing.assert_array_equal(label_maps, annotated.label_maps[4:])
-    ws, masks = annotated.rare_split("rare_exemplars", "teeth")
-    np.testing.assert_array_equal(masks, annotated.rare["teeth"][3:4])
+    np.testing.assert_array_equal(annotated.indices("rare_exemplars/teeth"), [3])
     with pytest.raises(OnemaskError, match="no split 'tests'; it has exemplars"):
         annotated.split("tests")
 

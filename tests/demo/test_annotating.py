@@ -99,19 +99,24 @@ def test_labels_do_not_decide_the_fixed_splits(made) -> None:
     assert not np.isin(moved.ws, annotated.ws).all()
 
 
+def rare_samples(annotated, split: str):
+    indices = annotated.indices(split)
+    return annotated.ws[indices], annotated.rare["hat"][indices]
+
+
 def test_rare_exemplars_are_the_first_that_hold_the_label(made) -> None:
     annotated, report = made
     searched = report["rare"]["hat"]["exemplars_searched"]
     stream = Labeller(ToyGenerator(), ExactAnnotator(), 11, 50).samples("rare exemplars", 0, searched, 0.7)
     expected = stream.ws[holds(stream.rare["hat"], 6)][:4, 0]
-    ws, masks = annotated.rare_split("rare_exemplars", "hat")
+    ws, masks = rare_samples(annotated, "rare_exemplars/hat")
     np.testing.assert_array_equal(ws, expected.numpy())
     assert masks.any(axis=(1, 2)).all()
 
 
 def test_rare_test_is_the_shortest_extension_with_enough_positives(made) -> None:
     annotated, report = made
-    ws, masks = annotated.rare_split("rare_test", "hat")
+    ws, masks = rare_samples(annotated, "rare_test/hat")
     positives = masks.any(axis=(1, 2))
     stream = Labeller(ToyGenerator(), ExactAnnotator(), 11, 50).samples("test", 0, len(ws), 0.7)
     np.testing.assert_array_equal(ws, stream.ws[:, 0].numpy())

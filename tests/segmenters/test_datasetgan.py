@@ -158,20 +158,6 @@ def test_the_majority_wins_over_the_mean_probability_which_decides_between_equal
         assert (constant(*probabilities).predict(ANYTHING) == winner).all()
 
 
-def test_members_are_the_ensemble_one_by_one():
-    features, label_maps = scene(count=2)
-    ensemble = build(SHORT, 3, None, 0).fit(features, label_maps)
-    members = ensemble.members()
-    assert len(members) == 3 and all(len(member) == 1 for member in members)
-    assert members[1].state()["weight0"].data_ptr() == ensemble.state()["weight0"][1].data_ptr()
-    one_by_one = torch.cat([member.probabilities(features) for member in members])
-    assert torch.equal(one_by_one, ensemble.probabilities(features))
-    votes = torch.stack([member.predict(features) for member in members])
-    clear = votes.mode(dim=0).values
-    has_majority = (votes == clear).sum(dim=0) >= 2
-    assert torch.equal(ensemble.predict(features)[has_majority], clear[has_majority])
-
-
 def test_divergence_of_equal_members_is_zero_and_of_certain_opponents_the_log_of_their_number():
     rng = torch.Generator().manual_seed(0)
     member = torch.rand(1, 2, 5, 3, 3, generator=rng).softmax(dim=2)

@@ -58,11 +58,6 @@ class AnnotatedSet:
         indices = self.indices(name)
         return self.ws[indices], self.label_maps[indices]
 
-    def rare_split(self, name: str, label: str) -> tuple[np.ndarray, np.ndarray]:
-        """ws and binary masks of `rare_exemplars` or `rare_test` of a rare label."""
-        indices = self.indices(f"{name}/{label}")
-        return self.ws[indices], self.rare[label][indices]
-
 
 def write_annotated(path: str | Path, annotated: AnnotatedSet) -> None:
     """Write the npz atomically; equal sets give equal bytes.

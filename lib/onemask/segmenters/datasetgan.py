@@ -108,12 +108,6 @@ class DatasetGAN:
             scores.append(divergence.topk(max(1, int(UNCERTAIN_SHARE * len(divergence)))).values.mean())
         return torch.stack(scores)
 
-    def members(self) -> list[DatasetGAN]:
-        """Segmenters of one member each, on the same weights: the ensemble as its authors run it, one by one."""
-        layers = self.state()
-        alone = [{name: tensor[number : number + 1] for name, tensor in layers.items()} for number in range(len(self))]
-        return [DatasetGAN(self.num_labels, self.seed, self.settings).restore(part) for part in alone]
-
     def __len__(self) -> int:
         return len(self._fitted()["weight0"])
 

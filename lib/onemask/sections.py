@@ -257,10 +257,14 @@ class ExperimentSettings(Section):
 
 
 class RareSettings(Section):
-    """Table 4: binary segmenters of the rare labels, each fitted on one of the label's own exemplars."""
+    """Table 4: binary segmenters of the rare labels, each fitted on one of the label's own exemplars.
+
+    The table shows the study's own clustering; `replicates`, other seeds of it, count for the claims alone.
+    """
 
     methods: list[Name] = []
     exemplars: Positive = 5
+    replicates: list[Positive] = []
 
 
 class InversionSettings(Section):

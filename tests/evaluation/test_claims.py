@@ -188,7 +188,7 @@ def test_precision_and_restraint_of_rare_labels(tmp_path):
     files += [rare_rows(tmp_path, "a", "tie", 10, 0, 5, 5), rare_rows(tmp_path, "b", "tie", 10, 5, 0, 5)]
     sides = {"more": {"source": "rare", "methods": ["a"]}, "less": {"source": "rare", "methods": ["b"]}}
     claims = [claim(id=kind, kind=kind, metric=None, parts=True, **sides) for kind in ("precision", "restraint")]
-    table = judge(claims, read_sources([], files, [], []), 200, 0).set_index(["id", "scope"])
+    table = judge(claims, read_sources([], [(file, 0) for file in files], [], []), 200, 0).set_index(["id", "scope"])
     for key, more, less in [
         (("precision", "hat"), 12 / 14, 9 / 15),
         (("precision", "tie"), 1, 10 / 15),
@@ -202,7 +202,7 @@ def test_precision_and_restraint_of_rare_labels(tmp_path):
 def test_a_segmenter_that_predicts_nothing_has_no_precision(tmp_path):
     files = [rare_rows(tmp_path, "a", "hat", 5, 2, 6, 0), rare_rows(tmp_path, "b", "hat", 0, 0, 8, 5)]
     sides = {"more": {"source": "rare", "methods": ["a"]}, "less": {"source": "rare", "methods": ["b"]}}
-    row = judge([claim(kind="precision", metric=None, **sides)], read_sources([], files, [], []), 100, 0).iloc[0]
+    row = judge([claim(kind="precision", metric=None, **sides)], read_sources([], [(file, 0) for file in files], [], []), 100, 0).iloc[0]
     assert row["verdict"] == "not tested" and "no score" in row["note"]
 
 

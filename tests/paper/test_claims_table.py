@@ -14,7 +14,7 @@ from onemask.evaluation.claims import COLUMNS, judge, read_claims
 from onemask.paper.claims_table import latex, make
 
 CLAIMS = Path(__file__).parents[2] / "config/claims.yaml"
-OPTIONS = {"study": "demo_x", "seed": 0, "resamples": 100}
+OPTIONS = {"study": "demo_x", "seed": 0, "resamples": 100, "rare_replicates": []}
 
 
 def experiment(path, key, gaps, classes, replicates=1):

@@ -1,11 +1,13 @@
 # Verdicts on the paper's claims (config/claims.yaml) out of every result that the study has, without torch.
 
+RARE_RUNS = rare_runs(f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}")
+
 
 use rule table1 as claims with:
     input:
         claims=repository("config/claims.yaml"),
         one_shot=per_method(f"{RESULTS}/one_shot/{{cls}}/{{method}}.csv"),
-        rare=per_rare(f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.csv", STUDY.rare.methods),
+        rare=list(RARE_RUNS),
         speed=per_class(f"{RESULTS}/speed/{{cls}}.csv"),
         experiments=[f"{RESULTS}/experiments/{name}.csv" for name in STUDY.experiments],
     output:
@@ -15,5 +17,10 @@ use rule table1 as claims with:
         f"{LOGS}/claims.log",
     params:
         module="claims_table",
-        options={"study": STUDY.study, "seed": derive_seed(STUDY.seed, "claims"), "resamples": 2000},
+        options={
+            "study": STUDY.study,
+            "seed": derive_seed(STUDY.seed, "claims"),
+            "resamples": 2000,
+            "rare_replicates": list(RARE_RUNS.values()),
+        },
         code=code("paper.py", "onemask.paper.claims_table"),

@@ -46,6 +46,7 @@ wildcard_constraints:
     which="first|second",
     digest="[0-9a-f]{12}",
     label="[a-z][a-z0-9_]*",
+    replicate="[1-9][0-9]*",
 
 
 def repository(path):
@@ -128,6 +129,17 @@ def per_rare(pattern, methods):
         for method in STUDY.methods_of(cls)
         if method in methods
     ]
+
+
+def rare_runs(pattern):
+    """{file: replicate} of the rare labels' runs: the study's own, and other seeds of methods with a clustering."""
+    runs = dict.fromkeys(per_rare(f"{pattern}.csv", STUDY.rare.methods), 0)
+    clustered = [name for name in STUDY.rare.methods if STUDY.methods[name].clustering]
+    return runs | {
+        file: replicate
+        for replicate in STUDY.rare.replicates
+        for file in per_rare(f"{pattern}.{replicate}.csv", clustered)
+    }
 
 
 def generator_source(wildcards):

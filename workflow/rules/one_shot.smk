@@ -48,6 +48,22 @@ use rule one_shot as rare with:
         seed=seed("{cls}", "{method}", "rare", "{label}"),
 
 
+use rule rare as rare_replicate with:
+    # The same exemplars under another seed of the clustering.
+    input:
+        generator=GENERATOR,
+        annotated=ANNOTATED,
+        labels=labels,
+        clustering=replicated_clustering,
+    output:
+        rows=f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.{{replicate}}.csv",
+        failures=f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.{{replicate}}.failures.csv",
+    log:
+        f"{LOGS}/rare/{{cls}}/{{label}}/{{method}}.{{replicate}}.log",
+    benchmark:
+        f"{BENCHMARKS}/rare/{{cls}}/{{label}}/{{method}}.{{replicate}}.tsv"
+
+
 use rule one_shot as run_experiment with:
     input:
         generator=GENERATOR,

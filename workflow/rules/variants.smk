@@ -76,7 +76,7 @@ def run_file(experiment, run, sections):
 
 @cache
 def variants():
-    """{file: (settings, replicate)} of every clustering that a trial or an experiment asks for."""
+    """{file: (settings, replicate)} of every clustering that a trial, an experiment or a rare label asks for."""
     asked = [
         (cls, method, sections, 0)
         for cls in STUDY.class_names
@@ -87,6 +87,14 @@ def variants():
         (run.cls, run.method, sections, run.replicate)
         for experiment in STUDY.experiments
         for run, sections in runs_of(experiment)
+    ]
+    asked += [
+        (cls, method, class_sections(cls, method), replicate)
+        for cls in STUDY.class_names
+        if rare_labels(cls)
+        for method in STUDY.methods_of(cls)
+        if method in STUDY.rare.methods
+        for replicate in STUDY.rare.replicates
     ]
     found = {}
     for cls, method, sections, replicate in asked:
@@ -137,6 +145,12 @@ def variant_seed(name):
 def run_of(wildcards):
     """Experiment, run and sections behind a file of runs/."""
     return found_by_file(experiment_runs(), f"{RESULTS}/runs/{{cls}}/{{method}}/{{digest}}.csv", wildcards)
+
+
+def replicated_clustering(wildcards):
+    """Input function: a method's clustering under the study's settings and another seed."""
+    cls, method = wildcards.cls, wildcards.method
+    return variant_clustering(cls, method, class_sections(cls, method), int(wildcards.replicate))
 
 
 def run_clustering(wildcards):

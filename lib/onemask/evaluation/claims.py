@@ -104,9 +104,9 @@ def read_claims(path: str | Path) -> list[Claim]:
 
 
 def read_sources(
-    one_shot: Iterable[str], rare: Iterable[str], speed: Iterable[str], experiments: Iterable[str]
+    one_shot: Iterable[str], rare: Iterable[tuple[str, int]], speed: Iterable[str], experiments: Iterable[str]
 ) -> dict[str, pd.DataFrame]:
-    """Tables by the name of the source, from csv files; an experiment is called as its file.
+    """Tables by the name of the source, from csv files; an experiment is called as its file, `rare` are (file, replicate).
 
     Where there is an experiment `replicates`, its runs stand for those methods' rows in `one_shot`.
     """
@@ -119,8 +119,8 @@ def read_sources(
             pairs = zip(scores["class"], scores["method"], strict=True)
             scores = pd.concat([scores[[pair not in covered for pair in pairs]], seeds], ignore_index=True)
         sources["one_shot"] = scores
-    if paths := list(rare):
-        sources["rare"] = outcomes(read_rows(paths)).assign(replicate=0)
+    if tables := [outcomes(read_rows([path])).assign(replicate=replicate) for path, replicate in rare]:
+        sources["rare"] = pd.concat(tables, ignore_index=True)
     if paths := list(speed):
         sources["speed"] = pd.concat([_read_csv(path, [*KEYS, "fps"]) for path in paths], ignore_index=True)
     return sources

@@ -20,9 +20,11 @@ HEADER = ["Claim", "Paper", r"Difference [95\,\%]", "$p$", "Verdict"]
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """inputs: `claims` and lists of csv files `one_shot`, `rare`, `speed`, `experiments`; outputs: csv, tex.
 
-    options: study, seed, resamples. A source that the study has no files of leaves its claims not tested.
+    options: study, seed, resamples, and `rare_replicates`, the clustering seed's number of each of `rare`. A source that the study has no files of leaves its claims not tested.
     """
-    sources = read_sources(**{name: list(inputs.get(name, [])) for name in SOURCES})
+    files = {name: list(inputs.get(name, [])) for name in SOURCES}
+    files["rare"] = list(zip(files["rare"], options["rare_replicates"], strict=True))
+    sources = read_sources(**files)
     table = judge(read_claims(inputs["claims"]), sources, options["resamples"], options["seed"])
     with atomic(outputs["csv"]) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -190,11 +190,11 @@ def test_precision_and_restraint_of_rare_labels(tmp_path):
     claims = [claim(id=kind, kind=kind, metric=None, parts=True, **sides) for kind in ("precision", "restraint")]
     table = judge(claims, read_sources([], [(file, 0) for file in files], [], []), 200, 0).set_index(["id", "scope"])
     for key, more, less in [
-        (("precision", "hat"), 12 / 14, 9 / 15),
-        (("precision", "tie"), 1, 10 / 15),
+        (("precision", "face hat"), 12 / 14, 9 / 15),
+        (("precision", "face tie"), 1, 10 / 15),
         (("precision", "all"), (12 / 14 + 1) / 2, (9 / 15 + 10 / 15) / 2),
-        (("restraint", "hat"), 6 / 8, 2 / 8),
-        (("restraint", "tie"), 1, 0),
+        (("restraint", "face hat"), 6 / 8, 2 / 8),
+        (("restraint", "face tie"), 1, 0),
     ]:
         assert table.loc[key, ["more", "less"]].tolist() == pytest.approx([100 * more, 100 * less])
 
@@ -202,7 +202,8 @@ def test_precision_and_restraint_of_rare_labels(tmp_path):
 def test_a_segmenter_that_predicts_nothing_has_no_precision(tmp_path):
     files = [rare_rows(tmp_path, "a", "hat", 5, 2, 6, 0), rare_rows(tmp_path, "b", "hat", 0, 0, 8, 5)]
     sides = {"more": {"source": "rare", "methods": ["a"]}, "less": {"source": "rare", "methods": ["b"]}}
-    row = judge([claim(kind="precision", metric=None, **sides)], read_sources([], [(file, 0) for file in files], [], []), 100, 0).iloc[0]
+    claims = [claim(kind="precision", metric=None, **sides)]
+    row = judge(claims, read_sources([], [(file, 0) for file in files], [], []), 100, 0).iloc[0]
     assert row["verdict"] == "not tested" and "no score" in row["note"]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onemask.evaluation.experiments import gather, plan
+from onemask.evaluation.experiments import gather, gather_failures, plan
 from onemask.evaluation.metrics import METRICS, area_rows
 
 EXPERIMENT = {
@@ -45,3 +45,13 @@ def test_gathered_scores_carry_the_settings_and_the_first_exemplars_alone():
     means = table.groupby("replicate")[["wiou", "wiou_fg", "fg_iou"]].mean()
     assert means.loc[0].tolist() == [0, 0, 0]
     assert means.loc[1].tolist() == pytest.approx([0.25, 0.5, 0.5])
+
+
+def test_gathered_failures_are_those_of_the_exemplars_that_count():
+    runs = [{"shots": 1, "replicate": r, "point": {"swav.dim": 8}} for r in (0, 1)]
+    columns = {"study": "s", "class": "face", "method": "m"}
+    failed = pd.DataFrame([columns | {"exemplar": e, "reason": f"why {e}"} for e in (1, 4)])
+    table = gather_failures(runs, [failed, failed.iloc[:0]], exemplars=2)
+    expected = columns | {"shots": 1, "replicate": 0, "swav.dim": 8, "exemplar": 1, "reason": "why 1"}
+    assert table.to_dict("records") == [expected]
+    assert list(gather_failures(runs, [failed.iloc[:0]] * 2, exemplars=2)) == list(expected)

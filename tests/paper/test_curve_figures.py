@@ -20,6 +20,7 @@ METHODS = {
     "datasetgan": {"title": "DatasetGAN"},
     "lagm": {"title": "LAGM"},
 }
+SWEEPS = {"fig14a": fig14a, "fig14b": fig14b, "fig14c": fig14c, "fig_sinkhorn": fig_sinkhorn}
 LABELS = {"face": ["background", *"abcdef"], "car": ["background", "a", "b"]}
 
 
@@ -196,3 +197,17 @@ def test_a_csv_without_the_grid_s_column_is_one_line(tmp_path):
     path = experiment(tmp_path / "x.csv", {"swav.dim": [16]})
     with pytest.raises(OnemaskError, match="x.csv: has no column 'swav.perturbation.strength'"):
         fig14a.make({"rows": path}, {"pdf": str(tmp_path / "x.pdf")}, {})
+
+
+def test_sweeps_state_their_settings_and_the_other_heads_score_there(monkeypatch, sweeps, tmp_path):
+    reference = experiment(tmp_path / "sweep_fcn.csv", {}, level=lambda point: 0.3)
+    options = {"base": {"swav.steps": 100, "swav.dim": 128}, "reference": "HFC + SwAV (FCN)"}
+    for name, module in SWEEPS.items():
+        inputs = sweeps[name] | {"reference": reference}
+        assert drawn(monkeypatch, module, inputs, options).get_suptitle().splitlines()[1:] == [
+            "study demo_x, 3 exemplars",
+            "steps 100, dim 128",
+            "HFC + SwAV (FCN) there: wIoU 31.0 ± 1.0 (face)",
+        ]
+        alone = drawn(monkeypatch, module, sweeps[name] | {"reference": []}, {"base": {}, "reference": None})
+        assert len(alone.get_suptitle().splitlines()) == 2

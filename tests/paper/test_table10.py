@@ -30,7 +30,7 @@ def table_of(tmp_path, study="demo_x"):
     inputs = {
         "rows": write_rows(tmp_path / "table10.csv", ROWS),
         "supervised": [supervised(tmp_path / "supervised.csv", study)],
-        "published": PUBLISHED,
+        "failures": [], "published": PUBLISHED,
     }
     outputs = outputs_in(tmp_path)
     make(inputs, outputs, OPTIONS)
@@ -56,7 +56,8 @@ def test_latex(tmp_path):
 
 
 def test_without_a_supervised_method_there_is_one_line(tmp_path):
-    inputs = {"rows": write_rows(tmp_path / "table10.csv", ROWS), "supervised": [], "published": PUBLISHED}
+    rows = write_rows(tmp_path / "table10.csv", ROWS)
+    inputs = {"rows": rows, "supervised": [], "failures": [], "published": PUBLISHED}
     with pytest.raises(OnemaskError, match="Table 10: no method with `fit_split: supervised`"):
         make(inputs, outputs_in(tmp_path), OPTIONS)
 

@@ -24,7 +24,7 @@ ROWS = [
 @pytest.fixture
 def made(tmp_path):
     def make_table(rows=ROWS, base=None):
-        inputs = {"rows": write_rows(tmp_path / "table7.csv", rows), "published": PUBLISHED}
+        inputs = {"rows": write_rows(tmp_path / "table7.csv", rows), "failures": [], "published": PUBLISHED}
         outputs = outputs_in(tmp_path)
         make(inputs, outputs, OPTIONS | {"base": base or {}})
         return pd.read_csv(outputs["csv"]), open(outputs["tex"]).read()

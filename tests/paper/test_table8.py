@@ -17,7 +17,7 @@ ROWS = [
 
 
 def table_of(tmp_path, rows=ROWS):
-    inputs = {"rows": write_rows(tmp_path / "table8.csv", rows), "published": PUBLISHED}
+    inputs = {"rows": write_rows(tmp_path / "table8.csv", rows), "failures": [], "published": PUBLISHED}
     outputs = outputs_in(tmp_path)
     make(inputs, outputs, OPTIONS)
     return pd.read_csv(outputs["csv"]), open(outputs["tex"]).read()

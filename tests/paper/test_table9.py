@@ -17,7 +17,7 @@ ROWS = [
 @pytest.fixture
 def made(tmp_path):
     outputs = outputs_in(tmp_path)
-    make({"rows": write_rows(tmp_path / "table9.csv", ROWS), "published": PUBLISHED}, outputs, OPTIONS)
+    make({"rows": write_rows(tmp_path / "table9.csv", ROWS), "failures": [], "published": PUBLISHED}, outputs, OPTIONS)
     return pd.read_csv(outputs["csv"]), open(outputs["tex"]).read()
 
 

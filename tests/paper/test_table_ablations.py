@@ -18,7 +18,7 @@ def table_of(tmp_path, options=OPTIONS):
     projection = [*runs({STEPS: 0}, [0.2], [0.4]), *runs({STEPS: 200}, [0.5], [0.5])]
     kmeans = [*runs({LAYERS: "all"}, [0.3]), *runs({LAYERS: 3}, [0.1]), *runs({LAYERS: 3, "class": "horse"}, [0.6])]
     named = {"projection": projection, "kmeans": kmeans}
-    inputs = {"rows": [write_rows(tmp_path / f"{name}.csv", rows) for name, rows in named.items()]}
+    inputs = {"rows": [write_rows(tmp_path / f"{name}.csv", rows) for name, rows in named.items()], "failures": []}
     outputs = outputs_in(tmp_path)
     make(inputs, outputs, options)
     return pd.read_csv(outputs["csv"]), open(outputs["tex"]).read()

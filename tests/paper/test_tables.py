@@ -9,7 +9,7 @@ from onemask.errors import OnemaskError
 from onemask.paper import tables
 from onemask.paper.published import read_table4
 
-from .common import METHODS, PUBLISHED, check_latex, outputs_in
+from .common import METHODS, PUBLISHED, check_latex, outputs_in, write_rows
 
 
 def small_table():
@@ -72,11 +72,16 @@ def test_runs_are_told_with_their_numbers():
     assert tables.changed({}) == ""
 
 
-def test_a_method_with_fewer_exemplars_than_its_rivals_has_a_footnote():
-    table = pd.DataFrame({"method": ["lagm", "datasetgan"], "class": "face", "exemplars": [4, 5]})
-    [note] = tables.fewer_exemplars(table, METHODS, ["class"])
-    assert note == "LAGM, face: 4 of 5 exemplars; the others could not be fitted."
-    assert tables.fewer_exemplars(table.iloc[:1], METHODS, ["class"]) == []
+def test_a_fit_that_came_to_nothing_has_a_footnote_with_its_reason(tmp_path):
+    usual = {"study": "s", "class": "face", "method": "lagm", "shots": 1, "replicate": 0, "swav.dim": 16}
+    other = {"shots": 5, "replicate": 2, "exemplar": 0, "reason": "x"}
+    write_rows(tmp_path / "a.csv", [usual | {"exemplar": 3, "reason": "100% lost"}, usual | other])
+    (tmp_path / "none.csv").write_text("study,class,method,shots,replicate,exemplar,reason\n")
+    assert tables.failed_fits([tmp_path / "none.csv", tmp_path / "a.csv"], METHODS) == [
+        r"Left out: LAGM, face, swav.dim 16, exemplar 3: 100\% lost.",
+        "Left out: LAGM, face, swav.dim 16, shots 5, replicate 2, exemplar 0: x.",
+    ]
+    assert tables.failed_fits([], METHODS) == []
 
 
 def test_rows_come_in_the_given_orders():

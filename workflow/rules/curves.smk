@@ -29,6 +29,7 @@ use rule fig11 as figB1 with:
 use rule table1 as fig14a with:
     input:
         rows=f"{RESULTS}/experiments/fig14a.csv",
+        reference=sweep_reference("fig14a"),
     output:
         pdf=f"{RESULTS}/fig14a.pdf",
         png=report(f"{RESULTS}/fig14a.png", caption="../report/fig14a.rst", category="Figures"),
@@ -36,13 +37,14 @@ use rule table1 as fig14a with:
         f"{LOGS}/fig14a.log",
     params:
         module="fig14a",
-        options={},
+        options=sweep_options("fig14a"),
         code=code("paper.py", "onemask.paper.fig14a"),
 
 
 use rule fig14a as fig14b with:
     input:
         rows=f"{RESULTS}/experiments/fig14b.csv",
+        reference=sweep_reference("fig14b"),
     output:
         pdf=f"{RESULTS}/fig14b.pdf",
         png=report(f"{RESULTS}/fig14b.png", caption="../report/fig14b.rst", category="Figures"),
@@ -50,12 +52,14 @@ use rule fig14a as fig14b with:
         f"{LOGS}/fig14b.log",
     params:
         module="fig14b",
+        options=sweep_options("fig14b"),
         code=code("paper.py", "onemask.paper.fig14b"),
 
 
 use rule fig14a as fig14c with:
     input:
         rows=f"{RESULTS}/experiments/fig14c.csv",
+        reference=sweep_reference("fig14c"),
     output:
         pdf=f"{RESULTS}/fig14c.pdf",
         png=report(f"{RESULTS}/fig14c.png", caption="../report/fig14c.rst", category="Figures"),
@@ -63,12 +67,14 @@ use rule fig14a as fig14c with:
         f"{LOGS}/fig14c.log",
     params:
         module="fig14c",
+        options=sweep_options("fig14c"),
         code=code("paper.py", "onemask.paper.fig14c"),
 
 
 use rule fig14a as fig_sinkhorn with:
     input:
         rows=f"{RESULTS}/experiments/sinkhorn.csv",
+        reference=sweep_reference("sinkhorn"),
         iterations=f"{RESULTS}/experiments/sinkhorn_iterations.csv",
     output:
         pdf=f"{RESULTS}/fig_sinkhorn.pdf",
@@ -77,4 +83,5 @@ use rule fig14a as fig_sinkhorn with:
         f"{LOGS}/fig_sinkhorn.log",
     params:
         module="fig_sinkhorn",
+        options=sweep_options("sinkhorn"),
         code=code("paper.py", "onemask.paper.fig_sinkhorn"),

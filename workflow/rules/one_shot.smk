@@ -86,9 +86,11 @@ use rule one_shot as run_experiment with:
 
 rule gather_experiment:
     input:
-        lambda w: [run_file(w.experiment, *each) for each in configured_runs(w)],
+        rows=lambda w: [run_file(w.experiment, *each) for each in configured_runs(w)],
+        failures=lambda w: [failures_of(run_file(w.experiment, *each)) for each in configured_runs(w)],
     output:
-        f"{RESULTS}/experiments/{{experiment}}.csv",
+        rows=f"{RESULTS}/experiments/{{experiment}}.csv",
+        failures=f"{RESULTS}/experiments/{{experiment}}.failures.csv",
     log:
         f"{LOGS}/gather_experiment/{{experiment}}.log",
     threads: 1

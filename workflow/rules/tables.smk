@@ -74,6 +74,7 @@ use rule table1 as table5 with:
 use rule table1 as table7 with:
     input:
         rows=f"{RESULTS}/experiments/table7.csv",
+        failures=f"{RESULTS}/experiments/table7.failures.csv",
         published=repository("config/published.yaml"),
     output:
         tex=f"{RESULTS}/table7.tex",
@@ -89,6 +90,7 @@ use rule table1 as table7 with:
 use rule table1 as table8 with:
     input:
         rows=f"{RESULTS}/experiments/table8.csv",
+        failures=f"{RESULTS}/experiments/table8.failures.csv",
         published=repository("config/published.yaml"),
     output:
         tex=f"{RESULTS}/table8.tex",
@@ -104,6 +106,7 @@ use rule table1 as table8 with:
 use rule table1 as table9 with:
     input:
         rows=f"{RESULTS}/experiments/table9.csv",
+        failures=f"{RESULTS}/experiments/table9.failures.csv",
         published=repository("config/published.yaml"),
     output:
         tex=f"{RESULTS}/table9.tex",
@@ -119,6 +122,7 @@ use rule table1 as table9 with:
 use rule table1 as table10 with:
     input:
         rows=f"{RESULTS}/experiments/table10.csv",
+        failures=f"{RESULTS}/experiments/table10.failures.csv",
         supervised=[
             f"{RESULTS}/one_shot/{cls}/{name}.csv"
             for cls in (FEW_SHOT and FEW_SHOT.classes) or STUDY.class_names
@@ -168,6 +172,7 @@ use rule table1 as tableA1 with:
 use rule table1 as table_ablations with:
     input:
         rows=[f"{RESULTS}/experiments/{name}.csv" for name in ABLATIONS],
+        failures=[f"{RESULTS}/experiments/{name}.failures.csv" for name in ABLATIONS],
     output:
         tex=f"{RESULTS}/table_ablations.tex",
         csv=f"{RESULTS}/table_ablations.csv",

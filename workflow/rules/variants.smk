@@ -74,6 +74,11 @@ def run_file(experiment, run, sections):
     return f"{RESULTS}/runs/{run.cls}/{run.method}/{digest(identity)[:12]}.csv"
 
 
+def failures_of(file):
+    """The failures that one_shot writes beside a file of rows."""
+    return f"{file.removesuffix('.csv')}.failures.csv"
+
+
 @cache
 def variants():
     """{file: (settings, replicate)} of every clustering that a trial, an experiment or a rare label asks for."""
@@ -140,6 +145,24 @@ def variant_seed(name):
         return derive_seed(STUDY.seed, wildcards.cls, name, *(["replicate", replicate] if replicate else []))
 
     return seed_of
+
+
+def sweep_reference(experiment):
+    """Scores of another head at the sweeps' default point, [] where an experiment starts from another one."""
+    sweep, reference = STUDY.experiments.get(experiment), STUDY.experiments.get("sweep_fcn")
+    same = sweep and reference and sweep.base == reference.base
+    return f"{RESULTS}/experiments/sweep_fcn.csv" if same else []
+
+
+def sweep_options(experiment):
+    """What a sweep's figure says of its settings: all that it changes beside its grid, and who the reference is."""
+    sweep = STUDY.experiments.get(experiment)
+    head = (
+        ", ".join(STUDY.methods[name].title for name in STUDY.experiments["sweep_fcn"].methods)
+        if sweep_reference(experiment)
+        else None
+    )
+    return {"base": sweep.base if sweep else {}, "reference": head}
 
 
 def run_of(wildcards):

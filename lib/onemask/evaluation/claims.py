@@ -106,8 +106,9 @@ def read_claims(path: str | Path) -> list[Claim]:
 def read_sources(
     one_shot: Iterable[str], rare: Iterable[tuple[str, int]], speed: Iterable[str], experiments: Iterable[str]
 ) -> dict[str, pd.DataFrame]:
-    """Tables by the name of the source, from csv files; an experiment is called as its file, `rare` are (file, replicate).
+    """Tables by the name of the source, from csv files; an experiment is called as its file.
 
+    `rare` holds pairs of a file and its replicate, the number of the clustering's seed.
     Where there is an experiment `replicates`, its runs stand for those methods' rows in `one_shot`.
     """
     sources = {Path(path).stem: _read_csv(path, [*KEYS, "replicate", "exemplar", "image"]) for path in experiments}
@@ -226,7 +227,7 @@ def build_units(claim: Claim, sources: Sources) -> tuple[list[bootstrap.Unit], s
         raise Untested("no class in common")
     units: dict[str, list[list[list[pd.DataFrame]]]] = {}
     for stratum in strata:
-        units.setdefault(stratum[len(keys) - 1], []).append([_settings(groups[stratum]) for groups in grouped])
+        units.setdefault(" ".join(stratum[: len(keys)]), []).append([_settings(groups[stratum]) for groups in grouped])
     takes = [side.take for side in (claim.more, claim.less) if isinstance(side, Side)]
     built = [_unit(name, pairs, takes, claim.less) for name, pairs in units.items()]
     return built, _note([*absent, *also_absent])

@@ -45,9 +45,23 @@ def gather(runs: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame], ex
     `runs` give shots, replicate and point, `tables` the rows of each run as in evaluation.metrics. Columns: study,
     class, method, shots, replicate, the keys of the grid, exemplar, image, and METRICS in shares of one.
     """
+    scores = [image_scores(rows[rows["exemplar"] < exemplars]) for rows in tables]
+    return _with_settings(runs, scores, ["exemplar", "image", *METRICS])
+
+
+def gather_failures(
+    runs: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame], exemplars: int
+) -> pd.DataFrame:
+    """The same of runs' failures: instead of image and scores the `reason` why an exemplar has none."""
+    return _with_settings(runs, [rows[rows["exemplar"] < exemplars] for rows in tables], ["exemplar", "reason"])
+
+
+def _with_settings(
+    runs: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame], columns: Sequence[str]
+) -> pd.DataFrame:
+    """All rows in one table: KEYS, the run's settings, then these columns."""
     parts = []
     for run, rows in zip(runs, tables, strict=True):
-        scores = image_scores(rows[rows["exemplar"] < exemplars])
         settings = {"shots": run["shots"], "replicate": run["replicate"], **run["point"]}
-        parts.append(scores.assign(**settings)[[*KEYS, *settings, "exemplar", "image", *METRICS]])
+        parts.append(rows.assign(**settings)[[*KEYS, *settings, *columns]])
     return pd.concat(parts, ignore_index=True)

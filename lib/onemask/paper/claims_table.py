@@ -20,7 +20,8 @@ HEADER = ["Claim", "Paper", r"Difference [95\,\%]", "$p$", "Verdict"]
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """inputs: `claims` and lists of csv files `one_shot`, `rare`, `speed`, `experiments`; outputs: csv, tex.
 
-    options: study, seed, resamples, and `rare_replicates`, the clustering seed's number of each of `rare`. A source that the study has no files of leaves its claims not tested.
+    options: study, seed, resamples, and `rare_replicates`, the clustering seed's number of each of `rare`. A source
+    that the study has no files of leaves its claims not tested.
     """
     files = {name: list(inputs.get(name, [])) for name in SOURCES}
     files["rare"] = list(zip(files["rare"], options["rare_replicates"], strict=True))

@@ -40,12 +40,20 @@ def write_figure(outputs: Mapping[str, str], draw: Callable[[], Figure]) -> None
             save_figure(path, figure)
 
 
-def heading(figure: Figure, rows: pd.DataFrame, text: str) -> None:
-    """Title at the left: the text, the study, and how many exemplars the rows are of."""
-    counts = rows.groupby("class")["exemplar"].nunique()
-    n = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
-    title = f"{text}\nstudy {rows['study'].iloc[0]}, {n} exemplar{'' if n == '1' else 's'}"
+def heading(figure: Figure, rows: pd.DataFrame, text: str, below: Sequence[str] = ()) -> None:
+    """Title at the left: the text, the study, how many exemplars and seeds the rows are of, and lines `below` it."""
+    count = _counted(rows, "exemplar", "exemplar")
+    if "replicate" in rows and rows["replicate"].nunique() > 1:
+        count += f", {_counted(rows, 'replicate', 'clustering seed')}"
+    title = "\n".join([text, f"study {rows['study'].iloc[0]}, {count}", *below])
     figure.suptitle(title, x=0.01, ha="left", fontsize=8)
+
+
+def _counted(rows: pd.DataFrame, column: str, noun: str) -> str:
+    """Values of a column per class: "5 exemplars", or "4 to 5 exemplars"."""
+    counts = rows.groupby("class")[column].nunique()
+    n = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    return f"{n} {noun}{'' if n == '1' else 's'}"
 
 
 def spread_line(axes: Axes, table: pd.DataFrame, x: str, metric: str, **line: str) -> None:

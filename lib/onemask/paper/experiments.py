@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -54,3 +55,19 @@ def over_fits(fits: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     table = fits.groupby(list(by), sort=False).agg(["mean", "std"])
     table.columns = [f"{column}_{statistic}" for column, statistic in table.columns]
     return table
+
+
+def setting_lines(inputs: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+    """Lines for a sweep's heading: what it changes beside its grid (option `base`), and another head's score there.
+
+    The latter only where there is an input `reference`, an experiment of one point, whose title is the option so named.
+    """
+    values = ", ".join(f"{key.split('.')[-1]} {value}" for key, value in options.get("base", {}).items())
+    lines = [values.replace("_", " ")] if values else []
+    if path := inputs.get("reference"):
+        table = spread(read_experiment(path), ["class"], ["wiou"])
+        scores = ", ".join(
+            f"{row['wiou_mean']:.1f} ± {row['wiou_std']:.1f} ({row['class']})" for row in table.to_dict("records")
+        )
+        lines.append(f"{options['reference']} there: wIoU {scores}")
+    return lines

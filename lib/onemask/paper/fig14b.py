@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,27 +11,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from onemask.paper.drawing import COLUMN, heading, write_figure
-from onemask.paper.experiments import read_experiment, spread
+from onemask.paper.experiments import read_experiment, setting_lines, spread
 
 DIM, PROTOTYPES = "swav.dim", "swav.prototypes"
 COLOURS = "cividis"  # told apart by the colour-blind, and in grey
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `rows`, the experiment fig14b."""
+    """inputs: `rows`, the experiment fig14b, and what setting_lines takes."""
     rows = read_experiment(inputs["rows"], [DIM, PROTOTYPES])
-    write_figure(outputs, lambda: draw(rows))
+    write_figure(outputs, lambda: draw(rows, setting_lines(inputs, options)))
 
 
-def draw(rows: pd.DataFrame) -> Figure:
-    """A panel per class: D down, K across, wIoU with its standard deviation over exemplars in every cell."""
+def draw(rows: pd.DataFrame, settings: Sequence[str]) -> Figure:
+    """A panel per class: D down, K across, wIoU with its standard deviation over fits in every cell."""
     table = spread(rows.astype({DIM: int, PROTOTYPES: int}), ["class", DIM, PROTOTYPES])
     classes = list(table["class"].unique())
     figure = Figure(figsize=(COLUMN, 0.4 + 2.2 * len(classes)), layout="constrained")
     for axes, name in zip(figure.subplots(len(classes), 1, squeeze=False)[:, 0], classes, strict=True):
         _draw_cells(axes, table[table["class"] == name])
         axes.set(xlabel="prototypes K", ylabel="dimension D")
-    heading(figure, rows, f"Dimension and prototypes: wIoU, %, {', '.join(classes)}")
+    heading(figure, rows, f"Dimension and prototypes: wIoU, %, {', '.join(classes)}", settings)
     return figure
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from onemask.paper.drawing import COLUMN, heading, spread_line, ticks_at, write_figure
-from onemask.paper.experiments import read_experiment, spread
+from onemask.paper.experiments import read_experiment, setting_lines, spread
 
 MARGINALS, PATCH, SAMPLING = "swav.marginals", "swav.patch_size", "swav.sampling"
 RANDOM = "random_pixels"
@@ -20,13 +20,16 @@ LINES = {
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `rows`, the experiment fig14c; random pixels are a reference where its grid has swav.sampling."""
+    """inputs: `rows`, the experiment fig14c, and what setting_lines takes.
+
+    Random pixels are a reference where the grid has swav.sampling.
+    """
     rows = read_experiment(inputs["rows"], [PATCH])
-    write_figure(outputs, lambda: draw(rows))
+    write_figure(outputs, lambda: draw(rows, setting_lines(inputs, options)))
 
 
-def draw(rows: pd.DataFrame) -> Figure:
-    """A panel per class, a line per constraint; the band is one standard deviation over exemplars."""
+def draw(rows: pd.DataFrame, settings: Sequence[str]) -> Figure:
+    """A panel per class, a line per constraint; the band is one standard deviation over fits (exemplars, seeds)."""
     rows = rows.astype({PATCH: float})
     rows = rows if MARGINALS in rows else rows.assign(**{MARGINALS: "uniform"})
     random = rows[SAMPLING] == RANDOM if SAMPLING in rows else pd.Series(False, index=rows.index)
@@ -44,6 +47,6 @@ def draw(rows: pd.DataFrame) -> Figure:
         ticks_at(axes, part[PATCH].unique(), log=True)
         axes.set(title=name, xlabel="side of a patch, pixels")
     panels[0].set_ylabel("wIoU, %")
-    heading(figure, rows, "Patch size and constraint")
+    heading(figure, rows, "Patch size and constraint", settings)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

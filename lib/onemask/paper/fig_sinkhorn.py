@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from onemask.paper.colours import CLASS_COLOURS, OTHER_COLOUR
 from onemask.paper.drawing import PAGE, heading, spread_line, ticks_at, write_figure
-from onemask.paper.experiments import read_experiment, spread
+from onemask.paper.experiments import read_experiment, setting_lines, spread
 
 EPSILON, PROTOTYPES, ITERATIONS = "swav.epsilon", "swav.prototypes", "swav.sinkhorn_iterations"
 RULE = 20  # the paper's epsilon is RULE / K
@@ -20,13 +20,13 @@ LINES = [("#56B4E9", "o"), ("#E69F00", "s"), ("#CC79A7", "^"), ("#009E73", "D"),
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `rows` and `iterations`, the experiments sinkhorn and sinkhorn_iterations."""
+    """inputs: `rows` and `iterations`, the experiments sinkhorn(_iterations), and what setting_lines takes."""
     rows = read_experiment(inputs["rows"], [EPSILON, PROTOTYPES])
     iterations = read_experiment(inputs["iterations"], [ITERATIONS])
-    write_figure(outputs, lambda: draw(rows, iterations))
+    write_figure(outputs, lambda: draw(rows, iterations, setting_lines(inputs, options)))
 
 
-def draw(rows: pd.DataFrame, iterations: pd.DataFrame) -> Figure:
+def draw(rows: pd.DataFrame, iterations: pd.DataFrame, settings: Sequence[str]) -> Figure:
     """Left, per class: wIoU over epsilon, a line per K, with 20 / K. Right: wIoU over the iterations."""
     table = spread(rows.astype({EPSILON: float, PROTOTYPES: int}), ["class", EPSILON, PROTOTYPES], ["wiou"])
     classes = list(table["class"].unique())
@@ -37,7 +37,7 @@ def draw(rows: pd.DataFrame, iterations: pd.DataFrame) -> Figure:
         axes.set_title(f"{name}: epsilon and K")
     _draw_iterations(last, iterations)
     panels[0].set_ylabel("wIoU, %")
-    heading(figure, rows, "Sinkhorn-Knopp: smoothness and iterations")
+    heading(figure, rows, "Sinkhorn-Knopp: smoothness and iterations", settings)
     return figure
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ from onemask.paper.tables import (
     beside,
     changed,
     check_methods,
-    fewer_exemplars,
+    failed_fits,
     figures_of,
     heading,
     in_order,
@@ -38,7 +38,7 @@ Supervised = Mapping[str, Any]
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `rows` (experiments/table10.csv), `supervised` (metrics csv files, a class each) and `published`.
+    """inputs: `rows` and `failures` (experiments/table10), `supervised` (metrics csv files) and `published`.
 
     options: methods and base, as for Table 7.
     """
@@ -49,7 +49,8 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
         check_methods(table, options["methods"], "metrics csv")
     study = of_study(pd.concat([rows, supervised]), "Table 10")
     table = summary(rows, supervised, options["methods"], *read_table10(inputs["published"]))
-    write_table(outputs, draw(table, options, study), table)
+    failed = failed_fits(inputs["failures"], options["methods"])
+    write_table(outputs, draw(table, options, failed, study), table)
 
 
 def summary(
@@ -73,7 +74,7 @@ def summary(
     return in_order(both, **{"class": rows["class"].unique(), "method": list(methods)})
 
 
-def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
+def draw(table: pd.DataFrame, options: Mapping[str, Any], failed: Sequence[str], study: str) -> Table:
     """A block of lines per class, a line per method; the supervised segmenter stands below."""
     few = table.dropna(subset="shots")
     few = few.assign(best=is_best(few, "wiou", ["class", "shots"]))
@@ -93,8 +94,7 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
         beside("10"),
     ]
     groups = [(f"{number}-shot", ["ours", PUBLISHED]) for number in shots]
-    notes = fewer_exemplars(few, options["methods"], ["class", "shots"])
-    return Table(" ".join(filter(None, sentences)), "tab:few-shot", [Tabular("Method", groups, blocks)], notes)
+    return Table(" ".join(filter(None, sentences)), "tab:few-shot", [Tabular("Method", groups, blocks)], failed)
 
 
 def _line(method: str, methods: Mapping[str, Mapping[str, Any]], part: pd.DataFrame, shots: list[int]) -> Row:

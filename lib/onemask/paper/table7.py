@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,7 +18,7 @@ from onemask.paper.tables import (
     beside,
     changed,
     check_methods,
-    fewer_exemplars,
+    failed_fits,
     heading,
     in_order,
     is_best,
@@ -38,14 +38,15 @@ REFERENCE = "all"  # IoU_r
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `rows` (experiments/table7.csv) and `published`.
+    """inputs: `rows` and `failures` (experiments/table7) and `published`.
 
     options: methods, {name: {"title": text, ...}}; base, dotted settings that the experiment changes beside its grid.
     """
     rows = read_experiment(inputs["rows"], GRID).rename(columns=NAMES)
     check_methods(rows, options["methods"], inputs["rows"])
     table = summary(rows, read_table7(inputs["published"]))
-    write_table(outputs, draw(table, options, of_study(rows, inputs["rows"])), table)
+    failed = failed_fits(inputs["failures"], options["methods"])
+    write_table(outputs, draw(table, options, failed, of_study(rows, inputs["rows"])), table)
 
 
 def summary(rows: pd.DataFrame, theirs: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
@@ -80,7 +81,7 @@ def _ratios(rows: pd.DataFrame) -> pd.DataFrame:
     return fits.set_index([*KEYS, *FIT])[["ratio"]]
 
 
-def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
+def draw(table: pd.DataFrame, options: Mapping[str, Any], failed: Sequence[str], study: str) -> Table:
     """A block of lines per class and method, a line per generator block, `all` at the end."""
     table = table.assign(best=is_best(table, "wiou", ["class", "method", "perturbation"]))
     names = ["IoU", PUBLISHED, r"IoU/IoU$_r$", PUBLISHED]
@@ -96,8 +97,7 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
         "Bold: best of a column.",
         beside("7"),
     ]
-    notes = fewer_exemplars(ran, options["methods"], ["class", "perturbation", "block"])
-    return Table(" ".join(filter(None, sentences)), "tab:perturbed-block", [tabular], notes)
+    return Table(" ".join(filter(None, sentences)), "tab:perturbed-block", [tabular], failed)
 
 
 def _sections(table: pd.DataFrame, methods: Mapping[str, Mapping[str, Any]], width: int) -> list[list[Row]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -22,7 +22,7 @@ from onemask.paper.tables import (
     beside,
     changed,
     check_methods,
-    fewer_exemplars,
+    failed_fits,
     heading,
     of_study,
     over_runs,
@@ -38,13 +38,14 @@ COUNTS = ["exemplars", "replicates", "images"]
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `rows` (experiments/table8.csv) and `published`; options: methods and base, as for Table 7."""
+    """inputs: `rows` and `failures` (experiments/table8) and `published`; options: methods and base, as for Table 7."""
     rows = read_experiment(inputs["rows"], [LOCAL_LOSS])
     check_methods(rows, options["methods"], inputs["rows"])
     if set(rows[LOCAL_LOSS]) != set(SIDES):
         raise OnemaskError(f"{inputs['rows']}: {LOCAL_LOSS} must be true and false; correct experiments.table8.grid")
     table = summary(rows, read_table8(inputs["published"]))
-    write_table(outputs, draw(table, options, of_study(rows, inputs["rows"])), table)
+    failed = failed_fits(inputs["failures"], options["methods"])
+    write_table(outputs, draw(table, options, failed, of_study(rows, inputs["rows"])), table)
 
 
 def summary(rows: pd.DataFrame, theirs: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
@@ -64,7 +65,7 @@ def summary(rows: pd.DataFrame, theirs: Mapping[str, Mapping[str, float]]) -> pd
     return table
 
 
-def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
+def draw(table: pd.DataFrame, options: Mapping[str, Any], failed: Sequence[str], study: str) -> Table:
     """A block of lines per method, a line per class; the better side is bold."""
     names = ["with", "without", "difference"]
     groups = [("wIoU", names), (WIOU_FG, names), (PUBLISHED + " wIoU", ["with", "without"])]
@@ -79,8 +80,7 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
         "The difference, in points, is taken exemplar by exemplar. Bold: the better of the two.",
         beside("8"),
     ]
-    notes = fewer_exemplars(table, options["methods"], ["class"])
-    return Table(" ".join(filter(None, sentences)), "tab:local-loss", [Tabular("Class", groups, blocks)], notes)
+    return Table(" ".join(filter(None, sentences)), "tab:local-loss", [Tabular("Class", groups, blocks)], failed)
 
 
 def _line(row: Mapping[str, Any]) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ from onemask.paper.tables import (
     beside,
     changed,
     check_methods,
-    fewer_exemplars,
+    failed_fits,
     heading,
     is_best,
     of_study,
@@ -37,11 +37,12 @@ BOTH = ("wiou", "fg_iou")  # what the paper prints
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `rows` (experiments/table9.csv) and `published`; options: methods and base, as for Table 7."""
+    """inputs: `rows` and `failures` (experiments/table9) and `published`; options: methods and base, as for Table 7."""
     rows = read_experiment(inputs["rows"], [HEAD]).rename(columns={HEAD: "head"})
     check_methods(rows, options["methods"], inputs["rows"])
     table = summary(rows, read_table9(inputs["published"]))
-    write_table(outputs, draw(table, options, of_study(rows, inputs["rows"])), table)
+    failed = failed_fits(inputs["failures"], options["methods"])
+    write_table(outputs, draw(table, options, failed, of_study(rows, inputs["rows"])), table)
 
 
 def summary(rows: pd.DataFrame, theirs: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
@@ -60,7 +61,7 @@ def head_name(head: str) -> str:
     return re.sub(r"(?<=[a-z])(?=\d)", "-", head).upper()
 
 
-def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
+def draw(table: pd.DataFrame, options: Mapping[str, Any], failed: Sequence[str], study: str) -> Table:
     """A block of lines per class and method, a line per head."""
     table = table.assign(**{f"{metric}_best": is_best(table, metric, ["class", "method"]) for metric in METRICS})
     groups = [("wIoU", ["ours", PUBLISHED]), (WIOU_FG, ["ours"]), ("FG-IoU", ["ours", PUBLISHED])]
@@ -78,8 +79,7 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
         "Bold: best of a column.",
         beside("9"),
     ]
-    notes = fewer_exemplars(table, options["methods"], ["class", "head"])
-    return Table(" ".join(filter(None, sentences)), "tab:heads", [Tabular("Segmenter", groups, blocks)], notes)
+    return Table(" ".join(filter(None, sentences)), "tab:heads", [Tabular("Segmenter", groups, blocks)], failed)
 
 
 def _line(row: Mapping[str, Any]) -> Row:

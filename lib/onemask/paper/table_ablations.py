@@ -17,7 +17,7 @@ from onemask.paper.tables import (
     Tabular,
     changed,
     check_methods,
-    fewer_exemplars,
+    failed_fits,
     heading,
     of_study,
     over_runs,
@@ -29,7 +29,7 @@ KEYS = ["study", "experiment", "class", "method", "setting"]
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `rows`, experiments' csv files.
+    """inputs: `rows` and `failures`, experiments' csv files.
 
     options: methods; grids and bases, {experiment: dotted keys that vary} and {experiment: settings beside them}.
     """
@@ -37,7 +37,8 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
     rows = pd.concat(tables, ignore_index=True)
     check_methods(rows, options["methods"], "experiments")
     table = spread(rows, KEYS, [METRIC, "fg_iou"])
-    write_table(outputs, draw(table, options, of_study(rows, "ablations")), table)
+    failed = failed_fits(inputs["failures"], options["methods"])
+    write_table(outputs, draw(table, options, failed, of_study(rows, "ablations")), table)
 
 
 def read_rows(path: str | Path, grid: Sequence[str]) -> pd.DataFrame:
@@ -47,13 +48,12 @@ def read_rows(path: str | Path, grid: Sequence[str]) -> pd.DataFrame:
     return rows.assign(experiment=Path(path).stem, setting=pd.concat(settings, axis=1).agg(", ".join, axis=1))
 
 
-def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
+def draw(table: pd.DataFrame, options: Mapping[str, Any], failed: Sequence[str], study: str) -> Table:
     """A block of lines per experiment and method, a line per setting, a column per class."""
     classes = list(table["class"].unique())
     blocks = [_block(group, options, classes) for _, group in table.groupby(["experiment", "method"], sort=False)]
     caption = f"Ablations, study {study}: {WIOU_FG}. {over_runs(table)} Bold: best of a block."
-    notes = fewer_exemplars(table, options["methods"], ["class", "experiment"])
-    return Table(caption, "tab:ablations", [Tabular("", [("", [escape(name) for name in classes])], blocks)], notes)
+    return Table(caption, "tab:ablations", [Tabular("", [("", [escape(name) for name in classes])], blocks)], failed)
 
 
 def _block(group: pd.DataFrame, options: Mapping[str, Any], classes: Sequence[str]) -> list[Row]:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from onemask.errors import OnemaskError
+from onemask.evaluation.metrics import KEYS
 from onemask.files import atomic, write_text
 from onemask.paper.published import counterpart
 from onemask.paper.style import ABSENT, escape, latex_row, latex_table, latex_tabular, number
@@ -18,6 +19,7 @@ from onemask.paper.style import ABSENT, escape, latex_row, latex_table, latex_ta
 Row = Sequence[str]
 PUBLISHED = r"\textit{published}"
 WIOU_FG = r"wIoU$_\mathrm{fg}$"
+USUAL = {"shots": "1", "replicate": "0"}  # of a run: named where they differ
 
 
 @dataclass(frozen=True)
@@ -135,16 +137,18 @@ def changed(base: Mapping[str, Any]) -> str:
     return f"All runs with {values}." if values else ""
 
 
-def fewer_exemplars(table: pd.DataFrame, methods: Mapping[str, Mapping[str, Any]], of: Sequence[str]) -> list[str]:
-    """A footnote for each row that has fewer exemplars than another row of its group `of` columns."""
-    most = table.groupby(list(of), sort=False)["exemplars"].transform("max")
-    notes = [
-        f"{escape(methods[row['method']]['title'])}, {', '.join(escape(str(row[name])) for name in of)}:"
-        f" {row['exemplars']:.0f} of {largest:.0f} exemplars; the others could not be fitted."
-        for row, largest in zip(table.to_dict("records"), most, strict=True)
-        if row["exemplars"] < largest
-    ]
-    return list(dict.fromkeys(notes))
+def failed_fits(files: str | Sequence[str], methods: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A footnote for each fit of experiments (<name>.failures.csv) that came to nothing: which one, and why."""
+    notes = []
+    for path in [files] if isinstance(files, str) else files:
+        table = pd.read_csv(path, dtype=str)
+        varied = [name for name in table if name not in (*KEYS, *USUAL, "exemplar", "reason")]
+        for row in table.to_dict("records"):
+            settings = [f"{name} {row[name]}" for name in varied]
+            settings += [f"{name} {row[name]}" for name, usual in USUAL.items() if row[name] != usual]
+            where = ", ".join([methods[row["method"]]["title"], row["class"], *settings, f"exemplar {row['exemplar']}"])
+            notes.append(f"Left out: {escape(where)}: {escape(row['reason'])}.")
+    return notes
 
 
 def check_methods(rows: pd.DataFrame, methods: Mapping[str, Any], what: str | Path) -> None:

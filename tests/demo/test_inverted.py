@@ -22,6 +22,11 @@ SETTINGS = InvertedSettings(renders=5, keep=3, steps=3)
 draw = partial(render, "face", size=SIZE)
 
 
+def annotate(images):
+    """An annotator that calls an image's bright pixels label 2."""
+    return (images.mean(dim=1) > 0).to(torch.uint8) * 2
+
+
 @pytest.fixture(scope="module")
 def generator():
     torch.manual_seed(2)
@@ -39,7 +44,7 @@ def annotated(generator):
 
 @pytest.fixture(scope="module")
 def made(generator, annotated):
-    return make_inverted_set(generator, draw, annotated, LABELS.names, SETTINGS, SEED)
+    return make_inverted_set(generator, draw, annotate, annotated, LABELS.names, SETTINGS, SEED)
 
 
 def test_exemplars_are_the_ordinary_ones_in_every_layer(made, annotated, generator):
@@ -51,7 +56,7 @@ def test_exemplars_are_the_ordinary_ones_in_every_layer(made, annotated, generat
 
 def test_test_images_are_renders_with_their_exact_masks_and_psnr(made, generator):
     """Each mask is that of a render, and the latents' image is as close to that very render as the metadata say."""
-    ws, label_maps = made.split("test")
+    ws, label_maps = (part[:3] for part in made.split("test"))
     rendered = draw(render_seeds(SETTINGS.renders, SEED))
     same = (rendered.label_maps[None].numpy() == label_maps[:, None]).all(axis=(2, 3))
     assert same.sum(axis=1).tolist() == [1, 1, 1]
@@ -62,12 +67,19 @@ def test_test_images_are_renders_with_their_exact_masks_and_psnr(made, generator
     assert made.metadata["inversion"]["image_psnr"] == pytest.approx(psnr(images, targets).tolist(), abs=1e-2)
 
 
+def test_the_same_images_come_again_with_the_annotators_labels(made, generator):
+    ws, label_maps = made.split("test")
+    np.testing.assert_array_equal(ws[3:], ws[:3])
+    np.testing.assert_array_equal(label_maps[3:], annotate(generator.synthesize(torch.from_numpy(ws[3:]))).numpy())
+    assert set(np.unique(label_maps[3:])) == {0, 2}
+
+
 def test_what_was_left_out_is_counted(generator, annotated, made):
     counts = [made.metadata["inversion"][name] for name in ("renders", "below_min_psnr", "surplus")]
     assert counts == [5, 0, 2]
     worst = min(made.metadata["inversion"]["psnr"]) - 1e-3
     strict = InvertedSettings(renders=5, keep=3, steps=3, min_psnr=worst)
-    again = make_inverted_set(generator, draw, annotated, LABELS.names, strict, SEED)
+    again = make_inverted_set(generator, draw, annotate, annotated, LABELS.names, strict, SEED)
     assert again.metadata["inversion"]["below_min_psnr"] == 2 and again.metadata["inversion"]["surplus"] == 0
     np.testing.assert_array_equal(again.ws, made.ws)
 
@@ -76,7 +88,7 @@ def test_the_set_is_read_like_any_other(made, generator, tmp_path):
     write_annotated(tmp_path / "face.npz", made)
     read = read_annotated(tmp_path / "face.npz", LABELS, generator)
     np.testing.assert_array_equal(read.ws, made.ws)
-    assert {name: len(indices) for name, indices in read.splits.items()} == {"exemplars": 2, "test": 3}
+    assert {name: len(indices) for name, indices in read.splits.items()} == {"exemplars": 2, "test": 6}
 
 
 def test_render_seeds_are_those_of_no_training_and_depend_on_the_seed():

@@ -26,7 +26,7 @@ CLAIMS = [
     {"id": "odd", "claim": "A is odd.", "scope": "all", "verdict": "not tested", "note": "no_rows"},
 ]
 RENDERS = [
-    {"class": name, "method": method, "renders_rank": rank, "annotated_rank": other, "agreement": agreement}
+    {"class": name, "method": method, "exact_rank": rank, "annotator_rank": other, "agreement": agreement}
     for name, swap, agreement in (("face", False, 1.0), ("cat", True, -1.0))
     for method, rank, other in (("a", 1, 2 if swap else 1), ("b", 2, 1 if swap else 2))
 ]

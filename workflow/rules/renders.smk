@@ -4,6 +4,7 @@
 rule invert_renders:
     input:
         generator=GENERATOR,
+        annotator=ANNOTATOR.replace("{which}", "first"),
         annotated=ANNOTATED,
         labels=labels,
     output:
@@ -43,8 +44,8 @@ use rule one_shot as score_inverted with:
 
 use rule table1 as table_renders with:
     input:
-        renders=per_method(f"{RESULTS}/inverted/{{cls}}/{{method}}.csv", STUDY.inversion.methods),
-        annotated=per_method(f"{RESULTS}/one_shot/{{cls}}/{{method}}.csv", STUDY.inversion.methods),
+        rows=per_method(f"{RESULTS}/inverted/{{cls}}/{{method}}.csv", STUDY.inversion.methods),
+        failures=per_method(f"{RESULTS}/inverted/{{cls}}/{{method}}.failures.csv", STUDY.inversion.methods),
     output:
         tex=f"{RESULTS}/table_renders.tex",
         csv=f"{RESULTS}/table_renders.csv",

@@ -1,7 +1,8 @@
 """Renders with exact masks, inverted into W+: test images whose truth owes nothing to the annotator (decision 5).
 
-A method is fitted on the ordinary set's exemplars and scored on these. If the ranking stands, the annotator's labels
-favoured no method. An inversion is good when the object is there: its PSNR is that of the foreground's pixels, since a
+A method is fitted on the ordinary set's exemplars and scored on these twice: against the exact masks, and against the
+annotator's labels of the very same images. If the ranking stands, the annotator's labels favour no method. An
+inversion is good when the object is there: its PSNR is that of the foreground's pixels, since a
 pale horse that is missing in front of a pale sky costs the whole image next to nothing.
 """
 
@@ -40,25 +41,30 @@ class InvertedSettings:
 def make_inverted_set(
     generator: Generator,
     render: Callable[[Sequence[int]], Rendered],
+    annotate: Callable[[Tensor], Tensor],
     annotated: AnnotatedSet,
     labels: Sequence[str],
     settings: InvertedSettings,
     seed: int,
 ) -> AnnotatedSet:
-    """The exemplars of `annotated` (split `exemplars`) and inverted renders with exact masks (split `test`).
+    """The exemplars of `annotated` (split `exemplars`) and inverted renders (split `test`).
 
-    `render(seeds)` draws images of the generator's size. Latents are [n, num_ws, w_dim]. The metadata name generator
+    The test split holds each reconstruction twice: all with exact masks, then all in the same order with the
+    annotator's labels. `render(seeds)` draws images of the generator's size, `annotate(images)` gives label maps uint8
+    [N, H, W]. Latents are [n, num_ws, w_dim]. The metadata name generator
     and labels, and under `inversion` the kept renders' PSNR (dB; `psnr` of the foreground, `image_psnr` of the whole
     image) and how many were left out, and why. OnemaskError when fewer than `keep` renders reach `min_psnr`.
     """
     rendered = render(render_seeds(settings.renders, seed))
     targets = to_unit(rendered.images)
     inversion = invert(generator, targets, InversionSettings(steps=settings.steps), seed)
-    quality = psnr(generator.synthesize(inversion.ws), targets, rendered.label_maps > 0)
+    reconstructed = generator.synthesize(inversion.ws)
+    quality = psnr(reconstructed, targets, rendered.label_maps > 0)
     chosen = choose(quality, settings)
     exemplar_ws, exemplar_maps = annotated.split("exemplars")
-    ws = np.concatenate([in_every_layer(exemplar_ws, generator.num_ws), inversion.ws[chosen].numpy()])
-    label_maps = np.concatenate([exemplar_maps, rendered.label_maps[chosen].numpy()])
+    inverted_ws, exact = inversion.ws[chosen].numpy(), rendered.label_maps[chosen].numpy()
+    ws = np.concatenate([in_every_layer(exemplar_ws, generator.num_ws), inverted_ws, inverted_ws])
+    label_maps = np.concatenate([exemplar_maps, exact, annotate(reconstructed[chosen]).numpy()])
     exemplars, test = np.split(np.arange(len(ws)), [len(exemplar_ws)])
     poor = settings.renders - int((quality >= settings.min_psnr).sum())
     metadata = {

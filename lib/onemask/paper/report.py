@@ -93,7 +93,7 @@ def renders_sentence(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
     """Whether the ranking by the annotator's labels stands on exact masks."""
     leaders = []
     for name, group in table.groupby("class", sort=False):
-        best = (group.loc[group[f"{side}_rank"].idxmin(), "method"] for side in ("renders", "annotated"))
+        best = (group.loc[group[f"{side}_rank"].idxmin(), "method"] for side in ("exact", "annotator"))
         exact, annotated = (titles[method] for method in best)
         agreement = f"Spearman's correlation {group['agreement'].iloc[0]:.2f}"
         same = "the same method leads" if exact == annotated else f"{exact} leads in place of {annotated}"

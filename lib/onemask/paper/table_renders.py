@@ -1,73 +1,74 @@
-"""A check on the annotator: methods scored on inverted renders with exact masks, beside the annotator's test images.
+"""A check on the annotator: methods scored on inverted renders against exact masks, and against the annotator's labels.
 
-Both use the same exemplars. Were a method favoured by the annotator's mistakes, its rank would fall on exact masks.
+The images are the same. Were a method favoured by the annotator's mistakes, its rank would fall on exact masks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from onemask.errors import OnemaskError
 from onemask.evaluation.metrics import image_scores, read_rows, summarise
 from onemask.paper.style import ABSENT, escape, latex_score
+from onemask.paper.table2 import left_out
 from onemask.paper.tables import WIOU_FG, Row, Table, Tabular, check_methods, in_order, of_study, ranged, write_table
 
 METRIC = "wiou_fg"
-SIDES = ("renders", "annotated")
+SIDES = ("exact", "annotator")
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `renders` and `annotated`, metrics csv files of the same methods and classes; options: `methods`."""
-    sides = {side: read_rows(inputs[side]) for side in SIDES}
-    for rows in sides.values():
-        check_methods(rows, options["methods"], "metrics csv")
-    study = of_study(pd.concat(sides.values()), "renders table")
-    table = summary(sides["renders"], sides["annotated"], options["methods"])
-    write_table(outputs, draw(table, options["methods"], study), table)
+    """inputs: `rows` and `failures` of results/<study>/inverted/<class>/<method>; options: `methods`."""
+    rows, methods = read_rows(inputs["rows"]), options["methods"]
+    check_methods(rows, methods, "metrics csv")
+    table = summary(rows, methods)
+    missing = left_out(inputs["failures"], methods)
+    write_table(outputs, draw(table, methods, missing, of_study(rows, "renders table")), table)
 
 
-def summary(renders: pd.DataFrame, annotated: pd.DataFrame, methods: Mapping[str, Any]) -> pd.DataFrame:
+def summary(rows: pd.DataFrame, methods: Mapping[str, Any]) -> pd.DataFrame:
     """A row per class and method: exemplars, images, and per side <side>_mean, <side>_std, <side>_rank.
 
-    Scores are wiou_fg in percent. Of the annotated test images the exemplars alone count that the renders' rows have.
-    `agreement` is Spearman's correlation of both sides' ranks within the class, the same in each of its rows.
+    Scores are wiou_fg in percent. A class's images are its reconstructions with exact masks, then, in the same order,
+    with the annotator's labels (onemask.demo.inverted). `agreement` is Spearman's correlation of both sides' ranks
+    within the class, the same in each of its rows.
     """
-    common = renders[["class", "method", "exemplar"]].drop_duplicates()
-    sides = {"renders": renders, "annotated": annotated.merge(common, on=["class", "method", "exemplar"])}
-    if sides["annotated"].empty:
-        raise OnemaskError("renders table: no exemplar was scored on both kinds of test images; run both rules again")
+    count = rows.groupby("class")["image"].transform("max") + 1
+    exact = rows["image"] < count // 2
     tables = []
-    for side, rows in sides.items():
-        summed = summarise(image_scores(rows)).set_index(["study", "class", "method"])
+    for side, part in zip(SIDES, (rows[exact], rows[~exact]), strict=True):
+        summed = summarise(image_scores(part)).set_index(["study", "class", "method"])
         values = pd.DataFrame({f"{side}_{what}": summed[f"{METRIC}_{what}"] * 100 for what in ("mean", "std")})
         values[f"{side}_rank"] = values.groupby("class")[f"{side}_mean"].rank(ascending=False, method="min")
-        tables.append(values.join(summed[["exemplars", "images"]]) if side == "renders" else values)
-    table = tables[0].join(tables[1], how="inner").reset_index()
-    table = in_order(table, **{"class": renders["class"].unique(), "method": methods})
+        tables.append(values.join(summed[["exemplars", "images"]]) if side == "exact" else values)
+    table = tables[0].join(tables[1]).reset_index()
+    table = in_order(table, **{"class": rows["class"].unique(), "method": methods})
     table["agreement"] = table["class"].map({name: _agreement(group) for name, group in table.groupby("class")})
     return table
 
 
 def _agreement(group: pd.DataFrame) -> float:
-    return group["renders_mean"].corr(group["annotated_mean"], method="spearman")
+    return group["exact_mean"].corr(group["annotator_mean"], method="spearman")
 
 
-def draw(table: pd.DataFrame, methods: Mapping[str, Mapping[str, Any]], study: str) -> Table:
-    """A line per method; per class its score on renders and on annotated images, the best of each in bold."""
+def draw(
+    table: pd.DataFrame, methods: Mapping[str, Mapping[str, Any]], missing: Sequence[str], study: str
+) -> Table:
+    """A line per method; per class its score against exact masks and annotator's labels, the best of each in bold."""
     classes = list(table["class"].unique())
-    groups = [(escape(name), ["renders", "annotated"]) for name in classes]
+    groups = [(escape(name), list(SIDES)) for name in classes]
     rows = [_line(methods[name]["title"], group, classes) for name, group in table.groupby("method", sort=False)]
     agreement = table.groupby("class", sort=False)["agreement"].first()
     ranks = ", ".join(f"{escape(name)} {value:.2f}" for name, value in agreement.items())
     caption = (
-        f"Exact masks against the annotator's, study {study}: {WIOU_FG} in percent on {ranged(table['images'])} renders"
-        f" inverted into W+ (exact masks) and on the annotated test images; the same {ranged(table['exemplars'])}"
-        f" exemplars, mean and standard deviation over them. Spearman's correlation of the two rankings: {ranks}."
+        f"Exact masks against the annotator's labels, study {study}: {WIOU_FG} in percent on the same"
+        f" {ranged(table['images'])} renders inverted into W+, mean and standard deviation over"
+        f" {ranged(table['exemplars'])} exemplars. Bold: best. Spearman's correlation of the two rankings: {ranks}."
     )
-    return Table(caption, "tab:renders", [Tabular("Method", groups, [rows])])
+    notes = [f"Left out: {escape(reason)}." for reason in missing]
+    return Table(caption, "tab:renders", [Tabular("Method", groups, [rows])], notes)
 
 
 def _line(title: str, group: pd.DataFrame, classes: list[str]) -> Row:

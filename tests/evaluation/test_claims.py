@@ -148,6 +148,15 @@ def test_margins_turn_a_claim_into_near_or_equal():
     assert verdict_of(rows, within=0.001)["verdict"] == "does not hold"
 
 
+def test_opposite_differences_do_not_cancel_into_equality():
+    rng = np.random.default_rng(12)
+    up, down = (scores(rng, gap, own=0.002).assign(k=k) for k, gap in ((1, 0.05), (2, -0.05)))
+    row = verdict_of(pd.concat([up, down]), within=0.01, per=["k"])
+    assert row["verdict"] == "does not hold" and abs(row["difference"]) > 4
+    near = pd.concat([scores(rng, gap, own=0.002).assign(k=k) for k, gap in ((1, 0.004), (2, -0.004))])
+    assert verdict_of(near, within=0.05, per=["k"])["verdict"] == "holds"
+
+
 def test_a_share_of_images_is_held_against_a_number():
     rows = scores(np.random.default_rng(10), 0.0, shape=(3, 20, 40))
     expected = 100 * (rows[rows["method"] == "a"]["miou"] > 0.4).mean()

@@ -26,7 +26,7 @@ def _render_world(module: str, seeds: Tensor, size: int, device: torch.device) -
 
 
 WORLDS: dict[str, Callable[[Tensor, int, torch.device], Rendered]] = {
-    name: partial(_render_world, name) for name in ("face", "cat", "car", "horse")
+    name: partial(_render_world, name) for name in ("face", "cat", "car", "horse", "baggage")
 }
 
 

@@ -30,3 +30,4 @@ with job(snakemake):
     save_generator(snakemake.output.generator, trainer.average, provenance, torch.float16)
     save_image(snakemake.output.samples, sample_grid(trainer.average, params.truncation))
     shutil.copyfile(state / "metrics.csv", snakemake.output.metrics)
+    shutil.copytree(state / "milestones", snakemake.output.milestones)

@@ -60,6 +60,13 @@ class GeneratorTrainingSettings(Section):
     unshuffle: Positive = 2
     kimg: PositiveFloat = 200.0
     batch: Positive = 16
+    loss: Literal["logistic", "wasserstein"] = "logistic"
+    adversarial_weight: PositiveFloat = 1.0
+    gradient_penalty: float = Field(0.0, ge=0, description="its weight, at every step of the discriminator; 0: off")
+    ppl_weight: float = Field(0.0, ge=0, description="path length regularisation; 0: off")
+    ppl_interval: Positive = 4
+    ppl_decay: Share = 0.01
+    ppl_batch_shrink: Positive = 2
     learning_rate: PositiveFloat = 0.0025
     beta2: Share = 0.99
     r1_gamma: float = Field(0.1, ge=0)
@@ -74,6 +81,7 @@ class GeneratorTrainingSettings(Section):
     augmentations: tuple[Augmentation, ...] = get_args(Augmentation)
     precision: Literal["float32", "bfloat16"] = "float32"
     snapshot_kimg: PositiveFloat = 10.0
+    milestone_kimg: float = Field(0.0, ge=0, description="between generators kept for a curve of scores; 0: none")
     processes: Positive = Field(1, description="torchrun processes of one machine, one GPU or one core each")
 
 

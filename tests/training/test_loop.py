@@ -12,15 +12,27 @@ import torch
 
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors
+from onemask.stylegan2.checkpoint import load_generator
 from onemask.training import loop
 from onemask.training.augment import TRANSFORMS, adapt, augment, colour_matrices, geometric_matrices
-from onemask.training.losses import discriminator_loss, generator_loss, r1_penalty
+from onemask.training.losses import (
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    overfitting_sign,
+    path_lengths,
+    r1_penalty,
+)
 from onemask.training.run import Run
 from onemask.training.settings import TrainingSettings
 
 TINY = TrainingSettings(
     resolution=16, z_dim=8, w_dim=8, channel_base=128, channel_max=8, unshuffle=1, kimg=0.08, batch=8,
     r1_interval=4, snapshot_kimg=0.04, ada_kimg=0.1,
+)  # fmt: skip
+BAGGAN = replace(
+    TINY, loss="wasserstein", adversarial_weight=0.5, gradient_penalty=0.5, ppl_weight=2.0, ada_interval=8,
+    augmentations=("rotate", "hue", "saturation", "brightness"), milestone_kimg=0.04,
 )  # fmt: skip
 
 
@@ -47,6 +59,40 @@ def test_r1_of_a_linear_discriminator_is_its_squared_norm():
     torch.testing.assert_close(penalty, weight.square().sum())
     penalty.backward()
     torch.testing.assert_close(weight.grad, 2 * weight.detach())
+
+
+def test_the_critics_losses_are_differences_of_means_without_bound():
+    real, fake = torch.tensor([3.0, 5.0]), torch.tensor([-1.0, 1.0])
+    assert discriminator_loss(real, fake, "wasserstein").item() == -4
+    assert generator_loss(fake + 2, "wasserstein").item() == -2
+
+
+def test_a_critics_offset_says_nothing_about_overfitting():
+    real, fake = torch.tensor([3.0, 5.0, 7.0]), torch.tensor([4.0, 6.0])
+    assert overfitting_sign(real, fake).item() == 1
+    assert overfitting_sign(real, fake, "wasserstein").item() == 0  # the signs of -2, 0 and 2
+    assert overfitting_sign(real + 100, fake + 100, "wasserstein") == overfitting_sign(real, fake, "wasserstein")
+
+
+@pytest.mark.parametrize(("norm", "penalty"), [(1.0, 0.0), (3.0, 4.0), (0.5, 0.25)])
+def test_the_gradient_penalty_pulls_slopes_to_one(norm, penalty):
+    """The gradient of a linear critic is its weight, wherever it is taken."""
+    weight = torch.randn(3, 4, 4)
+    weight = (weight / weight.norm() * norm).requires_grad_()
+    found = gradient_penalty(lambda x: (x * weight).sum(dim=(1, 2, 3)), *torch.randn(2, 6, 3, 4, 4))
+    assert found.item() == pytest.approx(penalty, abs=1e-5)
+    found.backward()
+    if penalty:
+        torch.testing.assert_close(weight.grad, 2 * (norm - 1) / norm * weight.detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_path_lengths_of_a_linear_synthesis_are_those_of_its_jacobian():
+    """Images A w: J^T y = A^T y, whose expected square is |A|^2 / pixels."""
+    torch.manual_seed(4)
+    matrix = torch.randn(3 * 8 * 8, 5)
+    ws = torch.randn(4000, 1, 5, requires_grad=True)
+    lengths = path_lengths(lambda w: (w[:, 0] @ matrix.T).unflatten(1, (3, 8, 8)), ws)
+    assert lengths.square().mean().item() == pytest.approx(matrix.square().sum().item() / 64, rel=0.05)
 
 
 def test_augmentation_with_p_zero_is_the_identity():
@@ -97,6 +143,27 @@ def test_a_resumed_run_equals_the_undisturbed_one(images, tmp_path):
     assert (whole.ada_p, whole.overfitting) == (resumed.ada_p, resumed.overfitting)
     rows = [(tmp_path / name / "metrics.csv").read_text().splitlines() for name in ("whole", "resumed")]
     assert [r.rsplit(",", 1)[0] for r in rows[0]] == [r.rsplit(",", 1)[0] for r in rows[1]]
+
+
+def test_baggans_terms_all_take_part_and_resume_to_the_same_weights(images, tmp_path):
+    *_, whole = loop.train(BAGGAN, images, tmp_path / "whole", seed=5)
+    *_, _half = loop.train(replace(BAGGAN, kimg=0.04), images, tmp_path / "resumed", seed=5)
+    *_, resumed = loop.train(BAGGAN, images, tmp_path / "resumed", seed=5)
+    assert torch.equal(weights(whole), weights(resumed)) and whole.path_length == resumed.path_length > 0
+    row = (tmp_path / "whole/metrics.csv").read_text().splitlines()[1].split(",")
+    terms = dict(zip(loop.METRICS, map(float, row), strict=True))
+    assert all(terms[name] != 0 for name in loop.TERMS)
+    for changed in ({"gradient_penalty": 0.0}, {"ppl_weight": 0.0}, {"adversarial_weight": 1.0}, {"loss": "logistic"}):
+        *_, other = loop.train(replace(BAGGAN, **changed), images, tmp_path / str(changed), seed=5)
+        assert not torch.equal(weights(whole), weights(other)), changed
+
+
+def test_milestones_are_the_averaged_generators_on_the_way(images, tmp_path):
+    *_, trainer = loop.train(BAGGAN, images, tmp_path, seed=5)
+    files = sorted((tmp_path / "milestones").iterdir())
+    assert [path.stem for path in files] == ["000000040", "000000080"]
+    kept = load_generator(files[-1]).state_dict()
+    assert all(torch.equal(kept[name], tensor) for name, tensor in trainer.average.state_dict().items())
 
 
 def test_training_moves_the_generator_and_another_seed_elsewhere(images, tmp_path):

@@ -9,6 +9,7 @@ rule train_generator:
         generator=f"{RESULTS}/generators/{{cls}}/generator.safetensors",
         metrics=f"{RESULTS}/generators/{{cls}}/metrics.csv",
         samples=f"{RESULTS}/generators/{{cls}}/samples.png",
+        milestones=directory(f"{RESULTS}/generators/{{cls}}/milestones"),
     log:
         f"{LOGS}/train_generator/{{cls}}.log",
     benchmark:

@@ -22,14 +22,24 @@ from tqdm import tqdm
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_csv, write_safetensors
 from onemask.seeds import derive_seed
+from onemask.stylegan2.checkpoint import save_generator
 from onemask.stylegan2.discriminator import Discriminator
 from onemask.stylegan2.generator import Generator
 from onemask.training.augment import adapt, augment
 from onemask.training.distributed import average_, average_gradients
-from onemask.training.losses import discriminator_loss, generator_loss, r1_penalty
+from onemask.training.losses import (
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    overfitting_sign,
+    path_lengths,
+    r1_penalty,
+)
 from onemask.training.settings import TrainingSettings
 
-METRICS = ["kimg", "loss_g", "loss_d", "r1", "overfitting", "ada_p", "images_per_second"]
+TERMS = ["loss_g", "loss_d", "r1", "gradient_penalty", "path_length"]  # 0 where a term is off
+METRICS = ["kimg", *TERMS, "overfitting", "ada_p", "images_per_second"]
+COUNTERS = ["step", "ada_p", "overfitting", "path_length"]
 
 
 @dataclass
@@ -44,6 +54,7 @@ class Trainer:
     step: int = 0
     ada_p: float = 0.0
     overfitting: float = 0.0  # running r_t
+    path_length: float = 0.0  # running mean, what path lengths are pulled towards
 
 
 def new_trainer(settings: TrainingSettings, seed: int, device: torch.device) -> Trainer:
@@ -56,11 +67,15 @@ def new_trainer(settings: TrainingSettings, seed: int, device: torch.device) -> 
     generator.synthesis.compute_dtype = discriminator.compute_dtype = dtype
     generator.to(device), discriminator.to(device)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
-    # Lazy regularisation takes r1_interval + 1 gradients in r1_interval steps: Adam's rates are scaled to match.
-    lazy = s.r1_interval / (s.r1_interval + 1)
-    optimizer_g = Adam(generator.parameters(), lr=s.learning_rate, betas=(0.0, s.beta2), eps=1e-8)
-    optimizer_d = Adam(discriminator.parameters(), lr=s.learning_rate * lazy, betas=(0.0, s.beta2**lazy), eps=1e-8)
-    return Trainer(generator, discriminator, average, optimizer_g, optimizer_d)
+    optimizer_g = _adam(generator, s, s.ppl_interval if s.ppl_weight else None)
+    return Trainer(generator, discriminator, average, optimizer_g, _adam(discriminator, s, s.r1_interval))
+
+
+def _adam(network: nn.Module, settings: TrainingSettings, interval: int | None) -> Adam:
+    """Lazy regularisation takes interval + 1 gradients in `interval` steps: Adam's rates are scaled to match."""
+    lazy = interval / (interval + 1) if interval else 1.0
+    betas = (0.0, settings.beta2**lazy)
+    return Adam(network.parameters(), lr=settings.learning_rate * lazy, betas=betas, eps=1e-8)
 
 
 def _networks(trainer: Trainer) -> dict[str, nn.Module]:
@@ -85,7 +100,7 @@ def save_state(path: Path, trainer: Trainer) -> None:
         for name, parameter in network.named_parameters():
             for key, value in optimizer.state.get(parameter, {}).items():
                 tensors[f"{part}.{name}.{key}"] = value
-    counters = {"step": trainer.step, "ada_p": trainer.ada_p, "overfitting": trainer.overfitting}
+    counters = {name: getattr(trainer, name) for name in COUNTERS}
     write_safetensors(path, tensors, counters)
 
 
@@ -105,7 +120,8 @@ def load_state(path: Path, trainer: Trainer) -> None:
             if found["step"] is not None:
                 moments = {k: v.to(parameter.device) for k, v in found.items() if k != "step"}
                 optimizer.state[parameter] = {"step": found["step"], **moments}
-    trainer.step, trainer.ada_p, trainer.overfitting = counters["step"], counters["ada_p"], counters["overfitting"]
+    for name in COUNTERS:
+        setattr(trainer, name, counters[name])
 
 
 def mixed_ws(generator: Generator, n: int, probability: float, device: torch.device) -> Tensor:
@@ -132,7 +148,7 @@ def _generator_step(trainer: Trainer, settings: TrainingSettings, n: int, world:
     trainer.optimizer_g.zero_grad(set_to_none=True)
     ws = mixed_ws(trainer.generator, n, settings.style_mixing, device)
     fake = augment(trainer.generator(ws, random_noise=True), trainer.ada_p, settings.augmentations)
-    loss = generator_loss(trainer.discriminator(fake))
+    loss = settings.adversarial_weight * generator_loss(trainer.discriminator(fake), settings.loss)
     loss.backward()
     average_gradients(trainer.generator, world)
     trainer.optimizer_g.step()
@@ -140,21 +156,46 @@ def _generator_step(trainer: Trainer, settings: TrainingSettings, n: int, world:
     return loss.item()
 
 
-def _discriminator_step(trainer: Trainer, settings: TrainingSettings, real: Tensor, world: int) -> tuple[float, Tensor]:
-    """One step of D on real images and as many fakes; returns the loss and r_t's sample E[sign D(real)]."""
+def _path_length_step(trainer: Trainer, settings: TrainingSettings, n: int, world: int, device: torch.device) -> float:
+    """Lazy path length regularisation of G, in float32 like R1; returns the mean length."""
+    trainer.optimizer_g.zero_grad(set_to_none=True)
+    ws = mixed_ws(trainer.generator, max(1, n // settings.ppl_batch_shrink), settings.style_mixing, device)
+    synthesis = trainer.generator.synthesis
+    dtype, synthesis.compute_dtype = synthesis.compute_dtype, torch.float32
+    lengths = path_lengths(lambda latents: trainer.generator(latents, random_noise=True), ws)
+    mean = lengths.detach().mean()
+    average_([mean], world)
+    trainer.path_length += (mean.item() - trainer.path_length) * settings.ppl_decay
+    penalty = (lengths - trainer.path_length).square().mean()
+    (penalty * (settings.ppl_weight * settings.ppl_interval)).backward()
+    synthesis.compute_dtype = dtype
+    average_gradients(trainer.generator, world)
+    trainer.optimizer_g.step()
+    return mean.item()
+
+
+def _discriminator_step(
+    trainer: Trainer, settings: TrainingSettings, real: Tensor, world: int
+) -> tuple[dict[str, float], Tensor]:
+    """One step of D on real images and as many fakes; returns its losses and a sample of r_t."""
     trainer.optimizer_d.zero_grad(set_to_none=True)
     with torch.no_grad():
         ws = mixed_ws(trainer.generator, len(real), settings.style_mixing, real.device)
         fake = trainer.generator(ws, random_noise=True)
         trainer.generator.mapping.w_avg.lerp_(ws[:, 0].mean(dim=0), 0.005)
         average_([trainer.generator.mapping.w_avg], world)
-    real_logits = trainer.discriminator(augment(real, trainer.ada_p, settings.augmentations))
-    fake_logits = trainer.discriminator(augment(fake, trainer.ada_p, settings.augmentations))
-    loss = discriminator_loss(real_logits, fake_logits)
+    shown = [augment(images, trainer.ada_p, settings.augmentations) for images in (real, fake)]
+    real_logits, fake_logits = map(trainer.discriminator, shown)
+    loss = settings.adversarial_weight * discriminator_loss(real_logits, fake_logits, settings.loss)
+    row = {"loss_d": loss.item()}
     loss.backward()
+    if settings.gradient_penalty:
+        penalty = gradient_penalty(lambda images: trainer.discriminator(images, dtype=torch.float32), *shown)
+        (settings.gradient_penalty * penalty).backward()
+        row["gradient_penalty"] = penalty.item()
     average_gradients(trainer.discriminator, world)
     trainer.optimizer_d.step()
-    return loss.item(), real_logits.detach().sign().mean()
+    return row, overfitting_sign(real_logits, fake_logits, settings.loss)
 
 
 def _r1_step(trainer: Trainer, settings: TrainingSettings, real: Tensor, world: int) -> float:
@@ -191,10 +232,12 @@ def train_step(
     device = trainer.generator.mapping.w_avg.device
     torch.manual_seed(derive_seed(seed, "step", trainer.step, rank))
     n = settings.batch // world
-    loss_g = _generator_step(trainer, settings, n, world, device)
+    row = {"loss_g": _generator_step(trainer, settings, n, world, device)}
+    if settings.ppl_weight and trainer.step % settings.ppl_interval == 0:
+        row["path_length"] = _path_length_step(trainer, settings, n, world, device)
     real = real_batch(images, n, settings.mirror, device)
-    loss_d, sign = _discriminator_step(trainer, settings, real, world)
-    row = {"loss_g": loss_g, "loss_d": loss_d}
+    losses, sign = _discriminator_step(trainer, settings, real, world)
+    row |= losses
     if trainer.step % settings.r1_interval == 0:
         row["r1"] = _r1_step(trainer, settings, real, world)
     _update_average(trainer, settings)
@@ -226,6 +269,20 @@ def _read_metrics(path: Path, kimg: float) -> list[dict[str, float]]:
     return [row for row in rows if row["kimg"] <= kimg + 1e-9]
 
 
+def mean_terms(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Means of TERMS, each over the steps that had it; 0 where none had."""
+    values = {name: [row[name] for row in rows if name in row] for name in TERMS}
+    return {name: sum(found) / max(1, len(found)) for name, found in values.items()}
+
+
+def save_milestone(folder: Path, trainer: Trainer, settings: TrainingSettings) -> None:
+    """Keep the averaged generator as milestones/<images seen>.safetensors at the first snapshot past each milestone."""
+    every = settings.milestone_kimg * 1000
+    seen = trainer.step * settings.batch
+    if every and seen % every < settings.snapshot_kimg * 1000:
+        save_generator(folder / f"milestones/{seen:09d}.safetensors", trainer.average)
+
+
 def train(
     settings: TrainingSettings,
     images: np.ndarray,
@@ -244,6 +301,7 @@ def train(
         raise OnemaskError(f"training images are {images.dtype} {images.shape[1:]}; expected uint8 (3, {size}, {size})")
     trainer = new_trainer(settings, seed, torch.device(device))
     state, metrics = state_dir / "state.safetensors", state_dir / "metrics.csv"
+    (state_dir / "milestones").mkdir(parents=True, exist_ok=True)
     if state.is_file():
         load_state(state, trainer)
     total = math.ceil(settings.kimg * 1000 / settings.batch)
@@ -252,7 +310,7 @@ def train(
         raise OnemaskError(f"{state}: has seen {seen:g} thousand images, more than kimg {settings.kimg:g}; remove it")
     rows = _read_metrics(metrics, trainer.step * settings.batch / 1000)
     every = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
-    sums, count, clock = dict.fromkeys(("loss_g", "loss_d", "r1"), 0.0), 0, time.monotonic()
+    window, clock = [], time.monotonic()
     with tqdm(
         total=total * settings.batch,
         initial=trainer.step * settings.batch,
@@ -261,19 +319,17 @@ def train(
         disable=rank > 0,
     ) as bar:
         while trainer.step < total:
-            row = train_step(trainer, settings, images, seed, rank, world)
+            window.append(train_step(trainer, settings, images, seed, rank, world))
             bar.update(settings.batch)
-            sums = {name: sums[name] + row.get(name, 0.0) for name in sums}
-            count += 1
             if trainer.step % every and trainer.step < total:
                 continue
-            rate = count * settings.batch / (time.monotonic() - clock)
-            means = {name: value / count for name, value in sums.items()}
-            means["r1"] *= settings.r1_interval
+            rate = len(window) * settings.batch / (time.monotonic() - clock)
+            means = mean_terms(window)
             counters = {"overfitting": trainer.overfitting, "ada_p": trainer.ada_p, "images_per_second": rate}
             rows.append({"kimg": trainer.step * settings.batch / 1000, **means, **counters})
             if rank == 0:
                 save_state(state, trainer)
                 write_csv(metrics, rows, METRICS)
+                save_milestone(state_dir, trainer, settings)
             yield trainer
-            sums, count, clock = dict.fromkeys(sums, 0.0), 0, time.monotonic()
+            window, clock = [], time.monotonic()

@@ -20,6 +20,13 @@ class TrainingSettings:
     unshuffle: int = 2  # the discriminator sees R / unshuffle pixels a side
     kimg: float = 200.0
     batch: int = 16  # over all processes
+    loss: str = "logistic"  # or wasserstein
+    adversarial_weight: float = 1.0
+    gradient_penalty: float = 0.0  # its weight, at every step of D
+    ppl_weight: float = 0.0  # path length regularisation
+    ppl_interval: int = 4
+    ppl_decay: float = 0.01
+    ppl_batch_shrink: int = 2
     learning_rate: float = 0.0025
     beta2: float = 0.99
     r1_gamma: float = 0.1
@@ -34,3 +41,4 @@ class TrainingSettings:
     augmentations: tuple[str, ...] = TRANSFORMS
     precision: str = "float32"  # of the convolutions: float32 or bfloat16
     snapshot_kimg: float = 10.0
+    milestone_kimg: float = 0.0  # the averaged generator is kept every so often, for a curve of scores; 0: never

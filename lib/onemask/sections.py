@@ -301,6 +301,24 @@ class TableSettings(Section):
     spread: bool = True
 
 
+class ScansSettings(Section):
+    """Baggage scans in PIDRay's layout: the demo's own, or the archive that a user has unpacked in `root`."""
+
+    version: Positive = 1
+    source: Literal["simulated", "archive"] = "simulated"
+    root: str | None = None
+    crop: Positive | None = Field(None, description="pixels a side, before resizing; null: the study's resolution")
+    skip_bad: bool = Field(False, description="leave bad records out, and count them, instead of stopping")
+    train: Positive = Field(20_000, description="images simulated")
+    test: Positive = 500
+
+    @model_validator(mode="after")
+    def _rooted(self) -> ScansSettings:
+        if (self.source == "archive") != (self.root is not None):
+            raise ValueError("`root` goes with source: archive, and source: archive with a root")
+        return self
+
+
 PER_CLASS: dict[str, type[Section]] = {
     "generator_training": GeneratorTrainingSettings,
     "annotator": AnnotatorSettings,
@@ -314,12 +332,18 @@ PER_CLASS: dict[str, type[Section]] = {
 
 
 class ClassSettings(Section):
-    """One class: where its files come from, its methods (null: all), and every per-class section, resolved."""
+    """One class: where its files come from, its methods (null: all), and every per-class section, resolved.
+
+    A case study stands beside the others: Table 2 and what belongs to it leave it out. `scans` are its generator's
+    training images where these come as PIDRay does.
+    """
 
     generator: Source
     annotators: dict[Literal["first", "second"], Source]
     annotated: Source
     methods: list[str] | None = None
+    case_study: bool = False
+    scans: ScansSettings | None = None
     generator_training: GeneratorTrainingSettings
     annotator: AnnotatorSettings
     annotated_set: AnnotatedSetSettings
@@ -365,7 +389,8 @@ class Study(Section):
 
     @cached_property
     def class_names(self) -> list[str]:
-        return list(self.classes)
+        """The classes of Table 2."""
+        return [name for name, entry in self.classes.items() if not entry.case_study]
 
     def methods_of(self, class_name: str) -> list[str]:
         """Names of the methods that a class runs, in the table's order."""

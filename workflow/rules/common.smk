@@ -38,6 +38,8 @@ PUBLISHED = [
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
     *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
 ]
+SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}
+SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
 
 
 wildcard_constraints:
@@ -140,6 +142,11 @@ def rare_runs(pattern):
         for replicate in STUDY.rare.replicates
         for file in per_rare(f"{pattern}.{replicate}.csv", clustered)
     }
+
+
+def scans_of(wildcards):
+    """Settings of a class whose generator is trained on baggage scans."""
+    return configured("class of baggage scans", SCANS, wildcards.cls)
 
 
 def generator_source(wildcards):

@@ -13,7 +13,7 @@ UNLABELLED = {
         if entry.generator.source == "url"
         else {"source": "own renders", "renders": entry.generator_training.renders}
     )
-    for cls, entry in STUDY.classes.items()
+    for cls, entry in ((name, STUDY.classes[name]) for name in STUDY.class_names)
 }
 
 

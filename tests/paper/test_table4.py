@@ -55,7 +55,7 @@ def test_precision_counts_and_published_figures(made):
     table = made[0].set_index(["class", "label", "method"])
     row = table.loc["face", "teeth", "swav_fcn"]
     assert (row["tp"], row["fp"], row["fn"]) == (3, 2, 1)
-    assert row["precision"] == pytest.approx(60) and row["published"] == 94.11
+    assert row["precision"] == pytest.approx(60) and row["published_precision"] == 94.11
     assert row["precision_mean"] == pytest.approx(100 * (1 + 1 / 3) / 2, abs=1e-3)
     assert row["precision_std"] == pytest.approx(100 * 2 / 3 / math.sqrt(2), abs=1e-3)
     assert row["present"] == pytest.approx(50) and (row["exemplars"], row["images"]) == (2, 4)

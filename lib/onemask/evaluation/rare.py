@@ -16,7 +16,7 @@ LABEL_KEYS = [*KEYS, "label"]
 
 
 def outcomes(rows: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
-    """One row per (study, class, method, label, exemplar, image): tp, fp, fn and `present` as 0 or 1.
+    """One row per (study, class, method, label, exemplar, image): tp, fp, fn and `present` as 0 or 1, and the `iou`.
 
     `rows` as in evaluation.metrics, of binary masks; those of the background are left out.
     """
@@ -24,7 +24,7 @@ def outcomes(rows: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
     present, predicted = parts["area_true"] > 0, parts["area_predicted"] > 0
     hit = present & (parts["iou"] >= threshold)
     flags = {"tp": hit, "fp": predicted & ~hit, "fn": present & ~hit, "present": present}
-    keys = parts[[*LABEL_KEYS, "exemplar", "image"]]
+    keys = parts[[*LABEL_KEYS, "exemplar", "image", "iou"]]
     return keys.assign(**{name: flag.astype(int) for name, flag in flags.items()}).reset_index(drop=True)
 
 
@@ -33,7 +33,8 @@ def summarise(images: pd.DataFrame) -> pd.DataFrame:
 
     tp, fp, fn are summed over exemplars and images; `images` counts test images, `present` is the share of them that
     hold the part. `precision` is TP / (TP + FP) of those sums, NaN without any prediction; `precision_mean` and sample
-    `precision_std` are over the `predicting` exemplars, those with a prediction at all.
+    `precision_std` are over the `predicting` exemplars, those with a prediction at all. `iou` is the mean over images
+    that hold the part, then over exemplars, whose sample deviation is `iou_std`.
     """
     per_exemplar = images.groupby([*LABEL_KEYS, "exemplar"], sort=False)[COUNTS].sum()
     fits = _precision(per_exemplar).groupby(LABEL_KEYS, sort=False)
@@ -41,6 +42,9 @@ def summarise(images: pd.DataFrame) -> pd.DataFrame:
     table = groups[COUNTS].sum()
     table["precision"] = _precision(table)
     table["precision_mean"], table["precision_std"], table["predicting"] = fits.mean(), fits.std(), fits.count()
+    held = images[images["present"] == 1].groupby([*LABEL_KEYS, "exemplar"], sort=False)["iou"].mean()
+    overlaps = held.groupby(LABEL_KEYS, sort=False)
+    table["iou"], table["iou_std"] = overlaps.mean(), overlaps.std()
     table["exemplars"], table["images"] = groups["exemplar"].nunique(), groups["image"].nunique()
     table["present"] = groups["present"].mean()
     return table.reset_index()

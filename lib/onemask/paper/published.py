@@ -65,6 +65,20 @@ def read_table5(path: str | Path) -> dict[str, dict[str, float]]:
     return _read(path, parse)
 
 
+def read_table6(path: str | Path) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """Precision at IoU 0.5 and IoU of prohibited items: {method: {item: percent}} each."""
+
+    def parse(content: Any) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+        table = dict(content["table6_baggan"])
+        del table["items"]
+        precision, iou = (
+            {method: {item: pair[i] for item, pair in row.items()} for method, row in table.items()} for i in (0, 1)
+        )
+        return _floats(precision), _floats(iou)
+
+    return _read(path, parse)
+
+
 def read_table7(path: str | Path) -> dict[str, dict[str, float]]:
     """Face by perturbed layer: {"0" .. "6" or "all": {"interpolation": wIoU, "noise": wIoU}}."""
     return _read(path, lambda content: _pairs(content["table7_perturbation_layer"], ("interpolation", "noise")))

@@ -1,4 +1,7 @@
-"""Table 4: precision at IoU 0.5 of the rare labels, with the counts behind it, from metrics csv files alone."""
+"""Table 4: precision at IoU 0.5 of the rare labels, with the counts behind it, from metrics csv files alone.
+
+Table 6 is the same of prohibited items, with their IoU.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,11 @@ from onemask.paper.tables import (
     write_table,
 )
 
-SHARES = ["precision", "precision_mean", "precision_std", "present"]
-COLUMNS = [*LABEL_KEYS, "title", "exemplars", "images", *COUNTS, "predicting", *SHARES, "published"]
+Theirs = Mapping[str, Mapping[str, Mapping[str, float]]]  # metric -> method -> label -> percent
+NAMES = {"precision": "Precision", "iou": "IoU"}
+SUBJECTS = {"4": ("rare labels", "tab:rare"), "6": ("prohibited items", "tab:baggage")}  # and their LaTeX label
+SHARES = ["precision", "precision_mean", "precision_std", "iou", "iou_std", "present"]
+COLUMNS = [*LABEL_KEYS, "title", "exemplars", "images", *COUNTS, "predicting", *SHARES]
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
@@ -37,71 +43,88 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
 
     options: methods, {name: {"title": text, "published": row of Table 2 or null}}; classes, {name: [rare labels]}.
     """
+    make_rare_table(inputs, outputs, options, "4", {"precision": read_table4(inputs["published"])})
+
+
+def make_rare_table(
+    inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any], name: str, theirs: Theirs
+) -> None:
+    """Table 4 or 6: the metrics of `theirs`, side by side, and the counts behind the precision."""
     if not inputs["rows"]:
-        raise OnemaskError("Table 4: no class has a rare label that a method learns; name methods in rare.methods")
+        raise OnemaskError(f"Table {name}: no class has a rare label that a method learns; see rare.methods")
     rows, methods = read_rows(inputs["rows"]), options["methods"]
-    table = summary(rows, methods, read_table4(inputs["published"]))
-    missing = left_out(inputs["failures"], methods)
-    write_table(outputs, draw(table, options["classes"], missing, of_study(rows, "Table 4")), table)
+    table = summary(rows, methods, theirs)
+    missing, study = left_out(inputs["failures"], methods), of_study(rows, f"Table {name}")
+    write_table(outputs, draw(table, options["classes"], missing, study, name, list(theirs)), table)
 
 
-def summary(
-    rows: pd.DataFrame, methods: Mapping[str, Mapping[str, Any]], theirs: Mapping[str, Mapping[str, float]]
-) -> pd.DataFrame:
-    """COLUMNS, one row per class, label and method in the methods' order; precision and `present` in percent."""
+def summary(rows: pd.DataFrame, methods: Mapping[str, Mapping[str, Any]], theirs: Theirs) -> pd.DataFrame:
+    """COLUMNS and published_<metric>, one row per class, label and method in the methods' order; in percent."""
     check_methods(rows, methods, "metrics csv")
     table = in_order(summarise(outcomes(rows)), method=methods)
     table[SHARES] *= 100
     table["title"] = table["method"].map(lambda name: methods[name]["title"])
-    table["published"] = figures_of(table, "label", methods, theirs)
-    return table[COLUMNS]
+    table = table[COLUMNS]
+    return table.assign(**{f"published_{m}": figures_of(table, "label", methods, each) for m, each in theirs.items()})
 
 
-def draw(table: pd.DataFrame, classes: Mapping[str, Sequence[str]], missing: Sequence[str], study: str) -> Table:
-    """Precision above the published figures, and below it the counts; a class without a rare label has dashes."""
-    columns = [(name, label) for name, labels in classes.items() for label in labels or [None]]
+def draw(
+    table: pd.DataFrame,
+    classes: Mapping[str, Sequence[str]],
+    missing: Sequence[str],
+    study: str,
+    name: str,
+    metrics: Sequence[str],
+) -> Table:
+    """The metrics above the published figures, and below them the counts; a class without a label has dashes."""
+    columns = [(cls, label) for cls, labels in classes.items() for label in labels or [None]]
     records = {(row["class"], row["label"], row["method"]): row for row in table.to_dict("records")}
-    best = table.groupby(["class", "label"])["precision"].max()
-    precisions, counts = [], []
-    for name, title in table.groupby("method", sort=False)["title"].first().items():
-        cells = [records.get((*column, name)) for column in columns]
-        precisions.append([escape(title), *(_precision(record, best) for record in cells)])
-        figures = [math.nan if record is None else record["published"] for record in cells]
+    best = table.groupby(["class", "label"])[list(metrics)].max()
+    scores, counts = [], []
+    for method, title in table.groupby("method", sort=False)["title"].first().items():
+        cells = [records.get((*column, method)) for column in columns]
+        scores.append([escape(title), *(_score(record, metric, best) for record in cells for metric in metrics)])
+        figures = [math.nan if r is None else r[f"published_{metric}"] for r in cells for metric in metrics]
         if not all(map(math.isnan, figures)):
-            precisions.append([rf"\quad\scriptsize {PUBLISHED}", *(rf"\scriptsize {published(f)}" for f in figures)])
+            scores.append([rf"\quad\scriptsize {PUBLISHED}", *(rf"\scriptsize {published(f)}" for f in figures)])
         counts.append([escape(title), *(_counts(record) for record in cells)])
-    titles = [escape(name if label is None else f"{name}: {label}") for name, label in columns]
-    upper = Tabular("Method", [("", titles)], [precisions])
+    several = len(classes) > 1
+    titles = [escape(f"{cls}: {label}" if label and several else label or cls) for cls, label in columns]
+    names = [NAMES[metric] for metric in metrics]
+    groups = [("", titles)] if len(metrics) == 1 else [(title, names) for title in titles]
+    upper = Tabular("Method", groups, [scores])
     lower = Tabular("TP / FP / FN", [("", titles)], [counts, [_presence(table, columns)]])
-    notes = [f"{ABSENT}: {escape(name)} has no rare label." for name, labels in classes.items() if not labels]
+    notes = [f"{ABSENT}: {escape(cls)} has no rare label." for cls, labels in classes.items() if not labels]
     there = {(row["class"], row["label"]) for row in table.to_dict("records")}
     notes += [
-        f"{ABSENT}: the generator of {escape(name)} draws no {escape(label)} to learn or to test on."
-        for name, label in columns
-        if label and (name, label) not in there
+        f"{ABSENT}: the generator of {escape(cls)} draws no {escape(label)} to learn or to test on."
+        for cls, label in columns
+        if label and (cls, label) not in there
     ]
     notes += _silent(table) + [f"Left out: {escape(reason)}." for reason in missing]
-    return Table(_caption(table, study), "tab:rare", [upper, lower], notes)
+    return Table(_caption(table, study, name, metrics), SUBJECTS[name][1], [upper, lower], notes)
 
 
-def _caption(table: pd.DataFrame, study: str) -> str:
+def _caption(table: pd.DataFrame, study: str, name: str, metrics: Sequence[str]) -> str:
+    iou = "IoU is the mean over images that hold the part." if "iou" in metrics else ""
     sentences = [
-        rf"Precision at IoU 0.5 of rare labels, study {study}, in percent: TP / (TP + FP) over all test images of"
-        f" {ranged(table['exemplars'])} exemplars ({ranged(table['images'])} test images each), with the sample"
+        f"Precision at IoU 0.5 of {SUBJECTS[name][0]}, study {study}, in percent: TP / (TP + FP) over all test images"
+        f" of {ranged(table['exemplars'])} exemplars ({ranged(table['images'])} test images each), with the sample"
         " standard deviation over exemplars.",
         "Per image: TP, the part is there and its IoU is at least 0.5; FP, any other prediction that is not empty; FN,"
         " the part is there and no TP.",
+        iou,
         "Bold: best.",
-        beside("4"),
+        beside(name),
     ]
-    return " ".join(sentences)
+    return " ".join(filter(None, sentences))
 
 
-def _precision(record: Mapping[str, Any] | None, best: pd.Series) -> str:
+def _score(record: Mapping[str, Any] | None, metric: str, best: pd.DataFrame) -> str:
     if record is None:
         return ABSENT
-    bold = record["precision"] == best[record["class"], record["label"]]
-    return latex_score(record["precision"], record["precision_std"], bold=bold)
+    bold = record[metric] == best.loc[(record["class"], record["label"]), metric]
+    return latex_score(record[metric], record[f"{metric}_std"], bold=bold)
 
 
 def _counts(record: Mapping[str, Any] | None) -> str:

@@ -1,0 +1,142 @@
+"""What `onemask annotate` does, as a function: a labeller is fitted or loaded, then images are labelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from onemask.annotation.card import write_card, write_preview
+from onemask.annotation.labeller import Labeller, fit_labeller, load_labeller
+from onemask.annotation.stream import write_dataset
+from onemask.config import load_study
+from onemask.data.labelled import LabelledWriter, read_label_map
+from onemask.errors import OnemaskError
+from onemask.jobs import set_up_torch
+from onemask.labels import read_labels
+from onemask.stylegan2.checkpoint import load_generator
+from onemask.stylegan2.generator import Generator
+from onemask.stylegan2.inversion import InversionSettings, invert
+
+SECTIONS = ("swav", "simclr", "kmeans", "samples", "heads")
+LEAST_PSNR = 15.0  # dB; below it an inverted image shows something else
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of the command, see onemask.cli."""
+
+    generator: Path
+    out: Path
+    count: int = 1000
+    label_map: Path | None = None
+    labels: Path | None = None
+    image_seed: int | None = None
+    latent: Path | None = None
+    image: Path | None = None
+    labeller: Path | None = None
+    method: str = "hfc_swav_fcn"
+    study: str = "demo"
+    truncation: float = 0.7
+    seed: int = 0
+    most_certain: float = 1.0
+    batch: int = 8
+    device: str = "auto"
+    threads: int = 1
+
+
+def run(request: Request) -> str:
+    """Label the images; returns, and prints, the timing in one line. OnemaskError for options that do not fit."""
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if request.device == "auto" else request.device
+    check(request)
+    set_up_torch(request.threads, device)
+    generator = load_generator(request.generator, device)
+    labeller = load_labeller(request.labeller) if request.labeller else fitted(request, generator)
+    source = {
+        "generator": generator.fingerprint(),
+        "truncation": request.truncation,
+        "seed": request.seed,
+        "most_certain": request.most_certain,
+        "method": None if request.labeller else request.method,
+    }
+    writer = LabelledWriter(request.out, labeller.labels, source)
+    arguments = (request.count, request.truncation, request.seed, request.batch, request.most_certain)
+    timing = write_dataset(writer, generator, labeller, *arguments)
+    writer.finish()
+    write_preview(request.out, writer, labeller.labels)
+    write_card(request.out, writer, labeller.labels, source)
+    print(f"{request.out}: {timing.report()}")
+    return timing.report()
+
+
+def check(request: Request) -> None:
+    """OnemaskError unless exactly one annotated image, or a labeller, is given."""
+    images = {"--image-seed": request.image_seed, "--latent": request.latent, "--image": request.image}
+    given = [name for name, value in images.items() if value is not None]
+    if request.labeller:
+        if given or request.label_map:
+            raise OnemaskError(f"--labeller is fitted already; leave {', '.join([*given, '--label-map'])} out")
+    elif not (request.label_map and request.labels and len(given) == 1):
+        raise OnemaskError(f"give --label-map, --labels and one of {', '.join(images)}, or --labeller")
+
+
+def fitted(request: Request, generator: Generator) -> Labeller:
+    """A labeller of the study's method, fitted on the annotated image; kept in OUT/labeller, and taken from there."""
+    folder = request.out / "labeller"
+    if (folder / "segmenter.safetensors").is_file():
+        return load_labeller(folder)
+    study = load_study({"study": request.study})
+    if request.method not in study.methods:
+        raise OnemaskError(f"--method {request.method!r} is not one of {', '.join(study.methods)}")
+    labels = read_labels(request.labels)
+    label_map = read_label_map(request.label_map, labels, generator.resolution)
+    sections = {name: getattr(study, name).model_dump(mode="json") for name in SECTIONS}
+    method = study.methods[request.method].model_dump(mode="json")
+    ws = annotated_latent(request, generator)
+    return fit_labeller(folder, generator, ws, label_map, labels, method, sections, request.truncation, request.seed)
+
+
+def annotated_latent(request: Request, generator: Generator) -> Tensor:
+    """W+ [1, num_ws, w_dim] of the annotated image; OnemaskError for one that the generator cannot have made."""
+    device = generator.mapping.w_avg.device
+    if request.image_seed is not None:
+        return generator.sample_ws([request.image_seed], request.truncation)
+    if request.latent is not None:
+        return read_latent(request.latent, generator).to(device)
+    target = read_image(request.image, generator.resolution).to(device)
+    inversion = invert(generator, target, InversionSettings(), request.seed)
+    if (quality := float(inversion.psnr[0])) < LEAST_PSNR:
+        raise OnemaskError(
+            f"{request.image}: inverted at {quality:.1f} dB, not the same image (at least {LEAST_PSNR:g} dB is needed);"
+            " annotate a sample of the generator instead (--image-seed)"
+        )
+    return inversion.ws
+
+
+def read_latent(path: Path, generator: Generator) -> Tensor:
+    """A latent [num_ws, w_dim], or [w_dim] for every layer, from an npy as float32 [1, num_ws, w_dim]."""
+    try:
+        latent = torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float32))
+    except (OSError, ValueError, TypeError) as error:
+        raise OnemaskError(f"{path}: not a readable npy of numbers ({error})") from None
+    wanted = (generator.num_ws, generator.w_dim)
+    latent = latent.expand(wanted) if tuple(latent.shape) == wanted[1:] else latent
+    if tuple(latent.shape) != wanted:
+        raise OnemaskError(f"{path}: a latent of shape {list(latent.shape)}, the generator takes {list(wanted)}")
+    return latent[None].contiguous()
+
+
+def read_image(path: Path, size: int) -> Tensor:
+    """An image as float32 [1, 3, size, size] in [-1, 1]."""
+    try:
+        with Image.open(path) as image:
+            pixels = np.array(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise OnemaskError(f"{path}: not a readable image ({error})") from None
+    if pixels.shape[:2] != (size, size):
+        raise OnemaskError(f"{path}: is {pixels.shape[1]} x {pixels.shape[0]}, the generator makes {size} x {size}")
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1

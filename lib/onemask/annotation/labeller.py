@@ -1,0 +1,110 @@
+"""A labeller: a segmenter fitted on one annotated image, with the clustering and the labels that it needs.
+
+On disk a folder: segmenter.safetensors, clustering.safetensors where the method has one, labels.yaml.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from onemask.clustering.kmeans import KMeansResult, KMeansSettings, fit_kmeans
+from onemask.clustering.projection import FeatureProjection
+from onemask.clustering.samples import Samples, draw_samples
+from onemask.clustering.simclr import SimCLRSettings, train_simclr
+from onemask.clustering.swav import SwAVSettings, train_swav
+from onemask.errors import OnemaskError
+from onemask.files import read_safetensors, write_text
+from onemask.labels import LabelSet, read_labels
+from onemask.seeds import derive_seed
+from onemask.segmenters.base import Segmenter, load_method, load_segmenter, save_segmenter
+from onemask.stylegan2.protocol import FeatureGenerator
+
+LOADERS = {
+    "swav": FeatureProjection.load,
+    "simclr": FeatureProjection.load,
+    "kmeans": KMeansResult.load,
+    "samples": Samples.load,
+}
+SEGMENTER, CLUSTERING, LABELS = "segmenter.safetensors", "clustering.safetensors", "labels.yaml"
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """`segmenter` predicts label maps of `labels` from a generator's features."""
+
+    segmenter: Segmenter
+    labels: LabelSet
+
+
+def fit_labeller(
+    folder: str | Path,
+    generator: FeatureGenerator,
+    ws: Tensor,
+    label_map: np.ndarray,
+    labels: LabelSet,
+    method: Mapping[str, Any],
+    sections: Mapping[str, Mapping[str, Any]],
+    truncation: float,
+    seed: int,
+) -> Labeller:
+    """Cluster the generator's features as the method wants, fit it on one image, and keep all of it in `folder`.
+
+    ws [1, num_ws, w_dim] is the annotated image, label_map uint8 [H, W] its annotation; `method` is an entry of a
+    study's methods, `sections` its sections swav, simclr, kmeans, samples and heads, all as plain values. A clustering
+    that `folder` holds already is taken as it is.
+    """
+    folder = Path(folder)
+    name, clustering = method["clustering"], None
+    if name:
+        if not (folder / CLUSTERING).is_file():
+            fit_clustering(folder / CLUSTERING, generator, name, sections[name], truncation, seed)
+        clustering = LOADERS[name](folder / CLUSTERING)
+    module = load_method(method["module"])
+    shared = {} if hasattr(module, "SETTINGS") else {"head": method["head"], **sections["heads"]}
+    settings = {**shared, **method["settings"]}
+    segmenter = module.build(settings, len(labels), clustering, derive_seed(seed, "segmenter"))
+    with torch.no_grad():
+        features = generator.features(ws)[1]
+    segmenter.fit(features, torch.from_numpy(label_map)[None].to(ws.device))
+    save_segmenter(folder / SEGMENTER, segmenter, method["module"], settings, len(labels))
+    content = {"labels": dict(zip(labels.names, labels.colours, strict=True)), "clustering": name}
+    write_text(folder / LABELS, yaml.safe_dump(content, sort_keys=False))
+    return Labeller(segmenter, labels)
+
+
+def fit_clustering(
+    path: Path, generator: FeatureGenerator, name: str, section: Mapping[str, Any], truncation: float, seed: int
+) -> None:
+    """One of LOADERS' clusterings of the generator's features under a study's section, kept at `path`."""
+    own = derive_seed(seed, name)
+    if name == "swav":
+        result = train_swav(generator, SwAVSettings.from_section(section, truncation), own)
+        result.projection.save(path, result.prototypes)
+    elif name == "simclr":
+        train_simclr(generator, SimCLRSettings.from_section(section, truncation), own).projection.save(path)
+    elif name == "kmeans":
+        fit_kmeans(generator, KMeansSettings(truncation=truncation, **section), own).save(path)
+    else:
+        draw_samples(generator, **section, truncation=truncation, seed=own).save(path)
+
+
+def load_labeller(folder: str | Path) -> Labeller:
+    """What `fit_labeller` kept; OnemaskError for a folder that is none."""
+    folder = Path(folder)
+    if not (folder / SEGMENTER).is_file() or not (folder / LABELS).is_file():
+        raise OnemaskError(f"{folder}: no labeller; `onemask annotate --label-map ...` leaves one in OUT/labeller")
+    name = yaml.safe_load((folder / LABELS).read_text(encoding="utf-8")).get("clustering")
+    clustering = LOADERS[name](folder / CLUSTERING) if name else None
+    labels = read_labels(folder / LABELS)
+    num_labels = read_safetensors(folder / SEGMENTER)[1].get("num_labels")
+    if num_labels != len(labels):
+        raise OnemaskError(f"{folder}: its segmenter has {num_labels} labels, {LABELS} lists {len(labels)}")
+    return Labeller(load_segmenter(folder / SEGMENTER, clustering), labels)

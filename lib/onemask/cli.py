@@ -1,0 +1,77 @@
+"""The command `onemask`: what one does with a generator outside of a study's workflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Segment everything a StyleGAN2 generates, from one annotated image.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def main() -> None:
+    """Without it typer would take the only command for the program itself."""
+
+
+@app.command()
+def annotate(
+    generator: Annotated[Path, typer.Argument(help="the generator, onemask's safetensors")],
+    out: Annotated[Path, typer.Argument(help="folder of the labelled data set; an unfinished one is completed")],
+    count: Annotated[int, typer.Option(min=1, help="images to label")] = 1000,
+    label_map: Annotated[
+        Path | None, typer.Option(help="the one annotation: a PNG whose values are the labels, of the generator's size")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="names and colours, as config/labels/face.yaml has them")] = None,
+    image_seed: Annotated[int | None, typer.Option(help="the annotated image is the sample of this seed")] = None,
+    latent: Annotated[Path | None, typer.Option(help="or of this W+ latent, an npy [num_ws, w_dim] or [w_dim]")] = None,
+    image: Annotated[Path | None, typer.Option(help="or this image, inverted into W+")] = None,
+    labeller: Annotated[
+        Path | None, typer.Option(help="instead of an annotation: OUT/labeller of an earlier run")
+    ] = None,
+    method: Annotated[str, typer.Option(help="one of the study's methods")] = "hfc_swav_fcn",
+    study: Annotated[str, typer.Option(help="the study whose settings are used")] = "demo",
+    truncation: Annotated[float, typer.Option(min=0.0, max=1.0, help="psi of the samples")] = 0.7,
+    seed: int = 0,
+    most_certain: Annotated[
+        float, typer.Option(min=0.01, max=1.0, help="share of images to keep, the most certain (datasetgan alone)")
+    ] = 1.0,
+    batch: Annotated[int, typer.Option(min=1)] = 8,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one")] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
+) -> None:
+    """Label COUNT generated images from one annotated image, as a COCO data set."""
+    from onemask.annotation.command import Request, run  # torch takes seconds to import: not for --help
+    from onemask.errors import one_line_errors
+
+    request = Request(
+        generator=generator,
+        out=out,
+        count=count,
+        label_map=label_map,
+        labels=labels,
+        image_seed=image_seed,
+        latent=latent,
+        image=image,
+        labeller=labeller,
+        method=method,
+        study=study,
+        truncation=truncation,
+        seed=seed,
+        most_certain=most_certain,
+        batch=batch,
+        device=device,
+        threads=threads,
+    )
+    with one_line_errors():
+        run(request)
+
+
+if __name__ == "__main__":
+    app()

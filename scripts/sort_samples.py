@@ -1,0 +1,27 @@
+"""Samples of a generator sorted by what a one-shot segmenter finds in them: those with the most of an item first."""
+
+import numpy as np
+
+from onemask.data.annotated import read_annotated
+from onemask.evaluation.one_shot import Reader, rare_task
+from onemask.evaluation.pictures import save_arrays, segment_images
+from onemask.jobs import job
+from onemask.labels import read_labels
+from onemask.seeds import derive_seed
+from onemask.segmenters.base import load_clustering, method_builder
+from onemask.stylegan2.checkpoint import load_generator
+
+with job(snakemake):
+    params = snakemake.params
+    generator = load_generator(snakemake.input.generator)
+    annotated = read_annotated(snakemake.input.annotated, read_labels(snakemake.input.labels), generator)
+    task = rare_task(annotated, params.label, limit=1)
+    clustering = load_clustering(snakemake.input.clustering, params.loader)
+    build = method_builder(params.method, params.heads, len(task.labels), clustering)
+    one = task.groups[0]
+    unfitted = build(derive_seed(params.seed, "exemplar", 0))
+    segmenter = Reader(generator).fit(unfitted, annotated.ws[one], task.label_maps[one])
+    ws = generator.sample_ws(range(params.first_seed, params.first_seed + params.samples), params.truncation)
+    images, masks = segment_images(generator, segmenter, ws, generator.resolution)
+    most = np.argsort(-(masks > 0).sum(axis=(1, 2)), kind="stable")[: params.each]
+    save_arrays(snakemake.output[0], {"images": images[most], "label_maps": masks[most]})

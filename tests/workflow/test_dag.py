@@ -174,6 +174,21 @@ def test_experiments_hold_every_run_and_a_rare_label_its_own_test_images(paper):
     assert {row["label"] for row in rare} <= {"background", "teeth"}
 
 
+def test_the_case_study_learns_its_items_from_scans_in_pidrays_layout(folder):
+    (case,) = [name for name, entry in STUDY.classes.items() if entry.case_study]
+    figures = [f"results/test/fig{name}.png" for name in ("13", "C3", "C4")]
+    finished = run(folder, "--cores", "2", "--", "results/test/table6.tex", *figures)
+    assert finished.returncode == 0, finished.stdout[-6000:]
+    assert (folder / f"results/test/pidray/{case}/annotations/train.json").is_file()
+    report = json.loads((folder / f"results/test/renders/{case}.json").read_text())
+    assert report == {"images": STUDY.classes[case].scans.train, "left_out": {}}
+    classes = [{row["class"] for row in rows(folder / f"results/test/table{name}.csv")} for name in ("2", "6")]
+    assert case not in classes[0] and classes[1] <= {case}
+    for path in figures:
+        with Image.open(folder / path) as picture:
+            assert min(picture.size) > 300
+
+
 def test_after_the_paper_nothing_is_left_to_do(paper):
     assert "Nothing to be done" in run(paper, "--cores", "1", "--", *TARGETS, "paper").stdout
 

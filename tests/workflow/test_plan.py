@@ -22,7 +22,8 @@ FIGURE = "results/fig14a.pdf"
 SWEEP = DEMO.experiments["fig14a"]
 STRENGTHS = SWEEP.grid["swav.perturbation.strength"]
 REDRAWN = {"gather_experiment": 1, "fig14a": 1, "publish": 1}
-NEW_POINT = {"vary_swav": len(SWEEP.classes), "run_experiment": len(SWEEP.classes), **REDRAWN}
+SEEDS = len(SWEEP.classes) * len(SWEEP.replicates)
+NEW_POINT = {"vary_swav": SEEDS, "run_experiment": SEEDS, **REDRAWN}
 STUB = """
 from pathlib import Path
 for path in snakemake.output:
@@ -82,7 +83,7 @@ def test_the_test_study_trains_everything(tmp_path, choice):
         ("swav={temprature: 0.2}", "config of study demo: swav.temprature: unknown key; did you mean 'temperature'?"),
         ("swav={temperature: hot}", "config of study demo: swav.temperature: Input should be a valid number"),
         ("study=none", "config: no study 'none' in config/studies; there are demo"),
-        ("classes={dog: {}}", "config: classes: 'dog' is no class; there are car, cat, face, horse"),
+        ("classes={dog: {}}", "config: classes: 'dog' is no class; there are baggage, car, cat, face, horse"),
         ("methods={x: {module: y, title: z}}", "config: methods.x.module: 'y' is no module of onemask.segmenters"),
     ],
 )

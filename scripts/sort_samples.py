@@ -18,10 +18,12 @@ with job(snakemake):
     task = rare_task(annotated, params.label, limit=1)
     clustering = load_clustering(snakemake.input.clustering, params.loader)
     build = method_builder(params.method, params.heads, len(task.labels), clustering)
-    one = task.groups[0]
-    unfitted = build(derive_seed(params.seed, "exemplar", 0))
-    segmenter = Reader(generator).fit(unfitted, annotated.ws[one], task.label_maps[one])
-    ws = generator.sample_ws(range(params.first_seed, params.first_seed + params.samples), params.truncation)
-    images, masks = segment_images(generator, segmenter, ws, generator.resolution)
-    most = np.argsort(-(masks > 0).sum(axis=(1, 2)), kind="stable")[: params.each]
+    images = masks = np.zeros((0, generator.resolution, generator.resolution, 3), np.uint8)
+    if task.groups:  # the generator draws such an item
+        one = task.groups[0]
+        unfitted = build(derive_seed(params.seed, "exemplar", 0))
+        segmenter = Reader(generator).fit(unfitted, annotated.ws[one], task.label_maps[one])
+        ws = generator.sample_ws(range(params.first_seed, params.first_seed + params.samples), params.truncation)
+        images, masks = segment_images(generator, segmenter, ws, generator.resolution)
+    most = np.argsort(-(masks > 0).reshape(len(masks), -1).sum(axis=1), kind="stable")[: params.each]
     save_arrays(snakemake.output[0], {"images": images[most], "label_maps": masks[most]})

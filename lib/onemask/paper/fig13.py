@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from onemask.errors import OnemaskError
 from onemask.files import read_npz
 from onemask.labels import LabelSet, read_labels
 from onemask.paper.fig12 import ARRAYS
@@ -30,12 +29,13 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
 
 
 def item_row(path: str, unseen: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs (image, mask): the exemplar with its annotation, then scans that hold the item, with what is predicted."""
+    """Pairs (image, mask): the exemplar with its annotation, then scans that hold the item, with what is predicted.
+
+    None where the generator draws no such item.
+    """
     arrays = read_npz(path, ARRAYS, "file of pictures", "run the rule that makes it again")
     holds = np.flatnonzero((arrays["truths"][1:] > 0).any((1, 2)))[:unseen] + 1
-    if not len(arrays["images"]):
-        raise OnemaskError(f"{path}: holds no pictures; the generator draws no such item")
-    return [(arrays["images"][i], arrays["label_maps"][i]) for i in (0, *holds)]
+    return [(arrays["images"][i], arrays["label_maps"][i]) for i in (0, *holds) if len(arrays["images"])]
 
 
 def draw(

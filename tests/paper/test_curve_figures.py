@@ -207,7 +207,7 @@ def test_sweeps_state_their_settings_and_the_other_heads_score_there(monkeypatch
         assert drawn(monkeypatch, module, inputs, options).get_suptitle().splitlines()[1:] == [
             "study demo_x, 3 exemplars",
             "steps 100, dim 128",
-            "HFC + SwAV (FCN) there: wIoU 31.0 ± 1.0 (face)",
+            "HFC + SwAV (FCN) at the default point: 31.0 ± 1.0 (face)",
         ]
         alone = drawn(monkeypatch, module, sweeps[name] | {"reference": []}, {"base": {}, "reference": None})
         assert len(alone.get_suptitle().splitlines()) == 2

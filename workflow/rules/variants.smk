@@ -162,7 +162,8 @@ def sweep_options(experiment):
         if sweep_reference(experiment)
         else None
     )
-    return {"base": sweep.base if sweep else {}, "reference": head}
+    fixed = {key: value for key, value in sweep.base.items() if key not in sweep.grid} if sweep else {}
+    return {"base": fixed, "reference": head}
 
 
 def run_of(wildcards):

@@ -58,7 +58,7 @@ def over_fits(fits: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def setting_lines(inputs: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
-    """Lines for a sweep's heading: what it changes beside its grid (option `base`), and another head's score there.
+    """Lines for a sweep's heading: what it changes beside its grid (option `base`), and another head's wIoU.
 
     The latter only where there is an input `reference`, an experiment of one point, whose title is the option so named.
     """
@@ -69,5 +69,5 @@ def setting_lines(inputs: Mapping[str, Any], options: Mapping[str, Any]) -> list
         scores = ", ".join(
             f"{row['wiou_mean']:.1f} ± {row['wiou_std']:.1f} ({row['class']})" for row in table.to_dict("records")
         )
-        lines.append(f"{options['reference']} there: wIoU {scores}")
+        lines.append(f"{options['reference']} at the default point: {scores}")
     return lines

@@ -97,7 +97,7 @@ use rule table4 as table6 with:
 
 use rule fig1 as fig13 with:
     input:
-        items=[f"{RESULTS}/rare_pictures/{CASE}/{label}.{PICTURED}.npz" for label in FIG13_ITEMS],
+        pictures=[f"{RESULTS}/rare_pictures/{CASE}/{label}.{PICTURED}.npz" for label in FIG13_ITEMS],
         contents=f"{RESULTS}/gallery/{CASE}.{PICTURED}.npz",
         labels=repository(f"config/labels/{CASE}.yaml"),
     output:

@@ -18,12 +18,12 @@ OPACITY = 0.8
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `items`, an npz of rare pictures per item; `contents`, a gallery's npz; `labels`.
+    """inputs: `pictures`, an npz of rare pictures per item; `contents`, a gallery's npz; `labels`.
 
     options: study, method (title), items in the order of the files, unseen (scans per row).
     """
     labels = read_labels(inputs["labels"])
-    rows = [item_row(path, options["unseen"]) for path in inputs["items"]]
+    rows = [item_row(path, options["unseen"]) for path in inputs["pictures"]]
     contents = load_pictures(inputs["contents"])[: 1 + options["unseen"]]
     draw(rows, contents, labels, options).save(outputs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from onemask.errors import OnemaskError
 from onemask.evaluation.metrics import KEYS, METRICS
 
 FIT = ["replicate", "exemplar"]
+COLUMN_CHARACTERS = 58  # that a heading has room for above a figure of one column
 REMEDY = "run the rule gather_experiment again"
 
 
@@ -63,7 +65,7 @@ def setting_lines(inputs: Mapping[str, Any], options: Mapping[str, Any]) -> list
     The latter only where there is an input `reference`, an experiment of one point, whose title is the option so named.
     """
     values = ", ".join(f"{key.split('.')[-1]} {value}" for key, value in options.get("base", {}).items())
-    lines = [values.replace("_", " ")] if values else []
+    lines = textwrap.wrap(values.replace("_", " "), COLUMN_CHARACTERS)
     if path := inputs.get("reference"):
         table = spread(read_experiment(path), ["class"], ["wiou"])
         scores = ", ".join(

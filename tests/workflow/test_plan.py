@@ -173,7 +173,7 @@ def test_a_new_value_of_a_sweep_runs_its_own_branch_alone(finished, config, expe
 
 def test_an_experiment_or_a_variant_that_nobody_configured_is_one_line(tmp_path):
     for target, message in [
-        ("results/demo/experiments/none.csv", "experiment 'none' is not in study demo; there are table7, "),
+        ("results/demo/experiments/none.csv", f"experiment 'none' is not in study demo; there are {next(iter(DEMO.experiments))}, "),
         (f"results/demo/variants/face/swav/{'0' * 12}.safetensors", f"results/demo/variants/face/swav/{'0' * 12}"),
         ("results/demo/rare/cat/teeth/hfc_kmeans.csv", "rare label of cat 'teeth' is not in study demo; there are"),
     ]:

@@ -172,8 +172,9 @@ def test_a_new_value_of_a_sweep_runs_its_own_branch_alone(finished, config, expe
 
 
 def test_an_experiment_or_a_variant_that_nobody_configured_is_one_line(tmp_path):
+    first = next(iter(DEMO.experiments))
     for target, message in [
-        ("results/demo/experiments/none.csv", f"experiment 'none' is not in study demo; there are {next(iter(DEMO.experiments))}, "),
+        ("results/demo/experiments/none.csv", f"experiment 'none' is not in study demo; there are {first}, "),
         (f"results/demo/variants/face/swav/{'0' * 12}.safetensors", f"results/demo/variants/face/swav/{'0' * 12}"),
         ("results/demo/rare/cat/teeth/hfc_kmeans.csv", "rare label of cat 'teeth' is not in study demo; there are"),
     ]:

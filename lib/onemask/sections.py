@@ -305,18 +305,11 @@ class ScansSettings(Section):
     """Baggage scans in PIDRay's layout: the demo's own, or the archive that a user has unpacked in `root`."""
 
     version: Positive = 1
-    source: Literal["simulated", "archive"] = "simulated"
-    root: str | None = None
+    root: str | None = Field(None, description="folder of the unpacked archive; null: scans are simulated")
     crop: Positive | None = Field(None, description="pixels a side, before resizing; null: the study's resolution")
     skip_bad: bool = Field(False, description="leave bad records out, and count them, instead of stopping")
     train: Positive = Field(20_000, description="images simulated")
     test: Positive = 500
-
-    @model_validator(mode="after")
-    def _rooted(self) -> ScansSettings:
-        if (self.source == "archive") != (self.root is not None):
-            raise ValueError("`root` goes with source: archive, and source: archive with a root")
-        return self
 
 
 PER_CLASS: dict[str, type[Section]] = {

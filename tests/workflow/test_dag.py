@@ -183,7 +183,7 @@ def test_the_case_study_learns_its_items_from_scans_in_pidrays_layout(folder):
     report = json.loads((folder / f"results/test/renders/{case}.json").read_text())
     assert report == {"images": STUDY.classes[case].scans.train, "left_out": {}}
     classes = [{row["class"] for row in rows(folder / f"results/test/table{name}.csv")} for name in ("2", "6")]
-    assert case not in classes[0] and classes[1] <= {case}
+    assert case not in classes[0] and classes[1] == {case}
     for path in figures:
         with Image.open(folder / path) as picture:
             assert min(picture.size) > 300

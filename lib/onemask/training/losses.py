@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LOSSES = ("logistic", "wasserstein")
-
 
 def generator_loss(fake_logits: Tensor, kind: str = "logistic") -> Tensor:
     """Non-saturating loss, mean of -log sigmoid(D(G(z))); under `wasserstein` the mean of -D(G(z))."""

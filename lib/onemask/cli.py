@@ -43,7 +43,6 @@ def annotate(
         float, typer.Option(min=0.01, max=1.0, help="share of images to keep, the most certain (datasetgan alone)")
     ] = 1.0,
     batch: Annotated[int, typer.Option(min=1)] = 8,
-    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one")] = "auto",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
 ) -> None:
     """Label COUNT generated images from one annotated image, as a COCO data set."""
@@ -66,7 +65,6 @@ def annotate(
         seed=seed,
         most_certain=most_certain,
         batch=batch,
-        device=device,
         threads=threads,
     )
     with one_line_errors():

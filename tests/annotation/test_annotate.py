@@ -51,7 +51,6 @@ def request(folder, out, **changes):
         image_seed=3,
         method="repurposegan_mlp",
         batch=4,
-        device="cpu",
     )
     return replace(usual, **changes)
 
@@ -115,7 +114,7 @@ def test_a_latent_says_the_same_as_its_seed_and_an_image_nearly(folder, made):
 
 
 def test_a_labeller_labels_again_without_an_annotation(folder, made):
-    again = Request(folder / "g.safetensors", folder / "again", 10, labeller=made / "labeller", batch=4, device="cpu")
+    again = Request(folder / "g.safetensors", folder / "again", 10, labeller=made / "labeller", batch=4)
     run(again)
     labelled, first = content(folder / "again"), content(made)
     assert all(labelled[name] == first[name] for name in labelled if name.endswith(".png"))
@@ -132,7 +131,7 @@ def test_methods_with_a_clustering_keep_it(folder, method, monkeypatch):
     run(request(folder, method, method=method, count=4))
     assert (folder / method / "labeller/clustering.safetensors").is_file() == (method != "datasetgan")
     kept = folder / method / "labeller"
-    run(Request(folder / "g.safetensors", folder / f"{method}.2", 4, labeller=kept, device="cpu"))
+    run(Request(folder / "g.safetensors", folder / f"{method}.2", 4, labeller=kept))
     first, second = (content(folder / out) for out in (method, f"{method}.2"))
     assert all(second[name] == first[name] for name in second if name.endswith(".png"))
 
@@ -181,6 +180,14 @@ def test_bad_input_is_one_line_and_leaves_no_data_set(folder, changes, message):
 def test_a_data_set_of_another_seed_is_not_mixed_in(folder, made):
     with pytest.raises(OnemaskError, match="out: holds a data set of another seed; choose another folder"):
         run(request(folder, "out", seed=1))
+
+
+def test_another_annotation_of_the_same_image_is_not_mixed_in(folder, made):
+    Image.fromarray(np.eye(SIZE, dtype=np.uint8)).save(folder / "other.png")
+    before = content(made)
+    with pytest.raises(OnemaskError, match="out: holds a data set of another annotation; choose another folder"):
+        run(request(folder, "out", label_map=folder / "other.png", count=12))
+    assert content(made) == before
 
 
 def test_the_command_line_has_help_and_errors_in_one_line(folder):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +13,15 @@ from PIL import Image
 from torch import Tensor
 
 from onemask.annotation.card import write_card, write_preview
-from onemask.annotation.labeller import Labeller, fit_labeller, load_labeller
+from onemask.annotation.labeller import LABELS, SEGMENTER, Labeller, fit_labeller, load_labeller
 from onemask.annotation.stream import write_dataset
 from onemask.config import load_study
 from onemask.data.labelled import LabelledWriter, read_label_map
 from onemask.errors import OnemaskError
+from onemask.files import sha256
 from onemask.jobs import set_up_torch
-from onemask.labels import read_labels
+from onemask.labels import LabelSet, read_labels
+from onemask.sections import Study
 from onemask.stylegan2.checkpoint import load_generator
 from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.inversion import InversionSettings, invert
@@ -45,25 +49,41 @@ class Request:
     seed: int = 0
     most_certain: float = 1.0
     batch: int = 8
-    device: str = "auto"
     threads: int = 1
 
 
+@dataclass(frozen=True)
+class Annotation:
+    """The one annotated image, read and checked: ws [1, num_ws, w_dim], label map uint8 [H, W], its labels."""
+
+    ws: Tensor
+    label_map: np.ndarray
+    labels: LabelSet
+
+
 def run(request: Request) -> str:
-    """Label the images; returns, and prints, the timing in one line. OnemaskError for options that do not fit."""
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if request.device == "auto" else request.device
+    """Label the images; returns, and prints, the timing in one line. OnemaskError for options that do not fit.
+
+    All input is read before anything is written. An OUT whose images were made otherwise is refused.
+    """
     check(request)
-    set_up_torch(request.threads, device)
-    generator = load_generator(request.generator, device)
-    labeller = load_labeller(request.labeller) if request.labeller else fitted(request, generator)
-    source = {
-        "generator": generator.fingerprint(),
-        "truncation": request.truncation,
-        "seed": request.seed,
-        "most_certain": request.most_certain,
-        "method": None if request.labeller else request.method,
-    }
-    writer = LabelledWriter(request.out, labeller.labels, source)
+    set_up_torch(request.threads, "cpu")
+    generator = load_generator(request.generator)
+    source: dict[str, Any] = {"generator": generator.fingerprint()}
+    source |= {name: getattr(request, name) for name in ("truncation", "seed", "most_certain")}
+    if request.labeller:
+        labeller = load_labeller(request.labeller)
+        source["labeller"] = sha256(request.labeller / SEGMENTER)
+        writer = LabelledWriter(request.out, labeller.labels, source)
+    else:
+        study = load_study({"study": request.study})
+        if request.method not in study.methods:
+            raise OnemaskError(f"--method {request.method!r} is not one of {', '.join(study.methods)}")
+        annotation = read_annotation(request, generator)
+        shown = request.label_map.read_bytes() + annotation.ws.numpy().tobytes()
+        source |= {"annotation": hashlib.sha256(shown).hexdigest(), "study": request.study, "method": request.method}
+        writer = LabelledWriter(request.out, annotation.labels, source)
+        labeller = fitted(request, generator, study, annotation)
     arguments = (request.count, request.truncation, request.seed, request.batch, request.most_certain)
     timing = write_dataset(writer, generator, labeller, *arguments)
     writer.finish()
@@ -84,30 +104,31 @@ def check(request: Request) -> None:
         raise OnemaskError(f"give --label-map, --labels and one of {', '.join(images)}, or --labeller")
 
 
-def fitted(request: Request, generator: Generator) -> Labeller:
-    """A labeller of the study's method, fitted on the annotated image; kept in OUT/labeller, and taken from there."""
-    folder = request.out / "labeller"
-    if (folder / "segmenter.safetensors").is_file():
-        return load_labeller(folder)
-    study = load_study({"study": request.study})
-    if request.method not in study.methods:
-        raise OnemaskError(f"--method {request.method!r} is not one of {', '.join(study.methods)}")
+def read_annotation(request: Request, generator: Generator) -> Annotation:
+    """The annotated image of the options; OnemaskError names the file that is wrong."""
     labels = read_labels(request.labels)
     label_map = read_label_map(request.label_map, labels, generator.resolution)
+    return Annotation(annotated_latent(request, generator), label_map, labels)
+
+
+def fitted(request: Request, generator: Generator, study: Study, annotation: Annotation) -> Labeller:
+    """A labeller of the study's method; kept in OUT/labeller, and taken from there."""
+    folder = request.out / "labeller"
+    if (folder / LABELS).is_file():  # written last
+        return load_labeller(folder)
     sections = {name: getattr(study, name).model_dump(mode="json") for name in SECTIONS}
     method = study.methods[request.method].model_dump(mode="json")
-    ws = annotated_latent(request, generator)
-    return fit_labeller(folder, generator, ws, label_map, labels, method, sections, request.truncation, request.seed)
+    image = (annotation.ws, annotation.label_map, annotation.labels)
+    return fit_labeller(folder, generator, *image, method, sections, request.truncation, request.seed)
 
 
 def annotated_latent(request: Request, generator: Generator) -> Tensor:
     """W+ [1, num_ws, w_dim] of the annotated image; OnemaskError for one that the generator cannot have made."""
-    device = generator.mapping.w_avg.device
     if request.image_seed is not None:
         return generator.sample_ws([request.image_seed], request.truncation)
     if request.latent is not None:
-        return read_latent(request.latent, generator).to(device)
-    target = read_image(request.image, generator.resolution).to(device)
+        return read_latent(request.latent, generator)
+    target = read_image(request.image, generator.resolution)
     inversion = invert(generator, target, InversionSettings(), request.seed)
     if (quality := float(inversion.psnr[0])) < LEAST_PSNR:
         raise OnemaskError(

@@ -85,6 +85,24 @@ class GeneratorTrainingSettings(Section):
     processes: Positive = Field(1, description="torchrun processes of one machine, one GPU or one core each")
 
 
+class LossesSettings(Section):
+    """Losses of a generator's training, each of them changes to a class's `generator_training` (docs/baggan.md).
+
+    `snakemake results/table_losses.tex` compares them after `kimg` thousand images; the case study trains `trial_kimg`
+    of each beside its tables, so that the code is exercised.
+    """
+
+    kimg: Positive = 100
+    trial_kimg: Positive = 2
+    presets: dict[Name, dict[str, Any]] = {}
+
+    @model_validator(mode="after")
+    def _train(self) -> LossesSettings:
+        for changes in self.presets.values():
+            GeneratorTrainingSettings.model_validate(changes)
+        return self
+
+
 class DegradeSettings(Section):
     """Largest strengths of the GAN-like degradations that an annotator learns from (onemask.demo.degrade)."""
 
@@ -377,6 +395,7 @@ class Study(Section):
     rare: RareSettings = RareSettings()
     inversion: InversionSettings = InversionSettings()
     speed: SpeedSettings = SpeedSettings()
+    losses: LossesSettings = LossesSettings()
     allow_failures: bool = Field(False, description="go on where a method fails on an exemplar; tables say so")
     table: TableSettings = TableSettings()
 

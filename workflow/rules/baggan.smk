@@ -40,3 +40,26 @@ rule prepare_scans:
         resolution=STUDY.resolution,
     script:
         "../../scripts/prepare_scans.py"
+
+
+use rule train_generator as train_baggan with:
+    # A class's generator under one of the study's losses, at any budget: nothing reads it but table_losses.
+    output:
+        generator=f"{RESULTS}/losses/{{cls}}/{{loss}}.{{kimg}}k/generator.safetensors",
+        metrics=f"{RESULTS}/losses/{{cls}}/{{loss}}.{{kimg}}k/metrics.csv",
+        samples=f"{RESULTS}/losses/{{cls}}/{{loss}}.{{kimg}}k/samples.png",
+        milestones=directory(f"{RESULTS}/losses/{{cls}}/{{loss}}.{{kimg}}k/milestones"),
+    log:
+        f"{LOGS}/train_baggan/{{cls}}.{{loss}}.{{kimg}}k.log",
+    benchmark:
+        f"{BENCHMARKS}/train_baggan/{{cls}}.{{loss}}.{{kimg}}k.tsv"
+    threads: 1
+    params:
+        settings=lambda w: loss_settings(w.cls, w.loss, w.kimg),
+        resolution=STUDY.resolution,
+        truncation=STUDY.truncation,
+        seed=seed("generator", "{cls}"),
+        study=STUDY.study,
+        state=lambda w: state_folder(
+            f"{RESULTS}/losses/{w.cls}/{w.loss}.{w.kimg}k", loss_settings(w.cls, w.loss, w.kimg)
+        ),

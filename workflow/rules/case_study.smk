@@ -1,6 +1,4 @@
 # The case study of Section 8 and Appendix C: Table 6, Figures 13, C2, C3, C4 of the class that is marked as one.
-CASES = [name for name, entry in STUDY.classes.items() if entry.case_study]
-CASE = CASES[0] if CASES else None
 CASE_METHODS = [name for name in STUDY.rare.methods if CASE and name in STUDY.methods_of(CASE)]
 CASE_ITEMS = rare_labels(CASE) if CASE else []
 FIG13_ITEMS = [name for name in ("pliers", "hammer", "wrench") if name in CASE_ITEMS]
@@ -75,6 +73,38 @@ rule score_milestones:
         code=code("score_milestones.py"),
     script:
         "../../scripts/score_milestones.py"
+
+
+use rule score_milestones as score_loss with:
+    input:
+        images=f"{RESULTS}/renders/{{cls}}.npy",
+        milestones=f"{RESULTS}/losses/{{cls}}/{{loss}}.{{kimg}}k/milestones",
+    output:
+        f"{RESULTS}/losses/{{cls}}/{{loss}}.{{kimg}}k/scores.csv",
+    log:
+        f"{LOGS}/score_loss/{{cls}}.{{loss}}.{{kimg}}k.log",
+
+
+use rule table1 as table_losses with:
+    # By request, like the scores that it reads.
+    input:
+        metrics=losses_files(CASE, STUDY.losses.kimg, "metrics.csv"),
+        scores=losses_files(CASE, STUDY.losses.kimg, "scores.csv"),
+    output:
+        tex=f"{RESULTS}/table_losses.tex",
+        csv=f"{RESULTS}/table_losses.csv",
+    log:
+        f"{LOGS}/table_losses.log",
+    params:
+        module="table_losses",
+        options={
+            "study": STUDY.study,
+            "class": CASE,
+            "losses": (
+                {name: loss_settings(CASE, name, STUDY.losses.kimg) for name in STUDY.losses.presets} if CASE else {}
+            ),
+        },
+        code=code("paper.py", "onemask.paper.table_losses"),
 
 
 use rule table4 as table6 with:

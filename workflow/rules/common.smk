@@ -9,6 +9,7 @@ from onemask.codedigest import code_digest
 from onemask.config import load_study, own_defaults
 from onemask.errors import OnemaskError, one_line_errors
 from onemask.labels import read_labels
+from onemask.sections import GeneratorTrainingSettings
 from onemask.seeds import derive_seed
 
 REPOSITORY = Path(workflow.basedir)
@@ -31,12 +32,17 @@ CLUSTERINGS = {
     "kmeans": ("onemask.clustering.kmeans", "KMeansResult"),
     "samples": ("onemask.clustering.samples", "Samples"),
 }
+CASE = next((name for name, entry in STUDY.classes.items() if entry.case_study), None)  # Section 8's
 TABLES = [f"table{name}" for name in ("1", "2", "4", "5", "7", "8", "9", "10", "A1", "_ablations", "_renders")]
 FIGURES = [f"fig{name}" for name in ("1", "2", "6", "7", "9", "11", "B1", "12", "14a", "14b", "14c", "_sinkhorn")]
+if CASE:
+    TABLES.insert(TABLES.index("table7"), "table6")
+    FIGURES += ["fig13", "figC3", "figC4"]
 PUBLISHED = [
     *(f"{name}.{kind}" for name in TABLES for kind in ("tex", "csv")),
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
     *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
+    *(["table_losses.tex", "table_losses.csv", "figC2.pdf", "figC2.png"] if CASE else []),  # by request alone
 ]
 SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
@@ -49,6 +55,8 @@ wildcard_constraints:
     digest="[0-9a-f]{12}",
     label="[a-z][a-z0-9_]*",
     replicate="[1-9][0-9]*",
+    loss="[a-z][a-z0-9_]*",
+    kimg="[1-9][0-9]*",
 
 
 def repository(path):
@@ -213,7 +221,23 @@ def clustering_of(wildcards):
 
 
 def training_state(wildcards):
+    return state_folder(f"{RESULTS}/generators/{wildcards.cls}", section("generator_training")(wildcards))
+
+
+def state_folder(prefix, settings):
     """Folder of a training's state: other settings or another seed start afresh, a larger kimg goes on."""
-    settings = class_of(wildcards).generator_training.model_dump(mode="json", exclude={"kimg", "snapshot_kimg"})
-    identity = [settings, STUDY.resolution, STUDY.seed]
-    return f"{RESULTS}/generators/{wildcards.cls}.state.{digest(identity)[:8]}"
+    settings = {name: value for name, value in settings.items() if name not in ("kimg", "snapshot_kimg")}
+    return f"{prefix}.state.{digest([settings, STUDY.resolution, STUDY.seed])[:8]}"
+
+
+def loss_settings(cls, loss, kimg):
+    """Training settings of a class with another of the study's losses: `kimg` thousand images, by one process."""
+    changes = configured("loss", STUDY.losses.presets, loss)
+    own = configured("class", STUDY.classes, cls).generator_training.model_dump()
+    settings = GeneratorTrainingSettings.model_validate(own | changes | {"kimg": int(kimg), "processes": 1})
+    return settings.model_dump(mode="json")
+
+
+def losses_files(cls, kimg, name):
+    """One file per loss of the study."""
+    return [f"{RESULTS}/losses/{cls}/{loss}.{kimg}k/{name}" for loss in STUDY.losses.presets]

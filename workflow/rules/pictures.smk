@@ -1,6 +1,6 @@
 # Figures made of pictures (1, 6, 7, 9, 12): a few images per class or method, kept as npz, then drawn without torch.
 PICTURED = "hfc_swav_fcn" if "hfc_swav_fcn" in STUDY.methods else next(iter(STUDY.methods))
-FIG1_CLASSES = [cls for cls in STUDY.class_names if PICTURED in STUDY.methods_of(cls)]
+FIG1_CLASSES = [cls for cls in STUDY.classes if PICTURED in STUDY.methods_of(cls)]
 PERTURBED = "face" if "face" in STUDY.classes else STUDY.class_names[0]
 RARE = {cls: label for cls, label in (("face", "eye_g"), ("horse", "rider")) if cls in STUDY.classes}
 # fitted on the one annotated image; copy_mask's prediction is the exemplar's annotation, which stands in Fig. 9 anyway

@@ -14,7 +14,11 @@ use rule table1 as report_tex with:
         f"{LOGS}/report_tex.log",
     params:
         module="report",
-        options={"study": STUDY.study, "titles": {name: method.title for name, method in STUDY.methods.items()}},
+        options={
+            "study": STUDY.study,
+            "titles": {name: method.title for name, method in STUDY.methods.items()},
+            "case_study": CASE is not None,
+        },
         code=code("paper.py", "onemask.paper.report"),
 
 
@@ -68,4 +72,5 @@ rule paper:
         [f"results/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")],
         "results/claims.csv",
         "results/report.tex",
+        losses_files(CASE, STUDY.losses.trial_kimg, "generator.safetensors") if CASE else [],
         [f"{RESULTS}/html/{name}.html" for name in [*TABLES, "claims"]],

@@ -23,13 +23,17 @@ WIDTHS = {"fig14a": 0.8, "fig14b": 0.7, "fig14c": 0.6, "fig_sinkhorn": 0.8}  # o
 
 
 class Section(BaseModel):
-    """A section of the report: prose, claims by id, tables by name, figures by name with their captions."""
+    """A section of the report: prose, claims by id, tables by name, figures by name with their captions.
+
+    One on the `case_study` is left out where the study has none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     title: str
     paper: str
     ours: str = ""
     sentence: str = ""
+    case_study: bool = False
     claims: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     figures: dict[str, str] = {}
@@ -38,9 +42,11 @@ class Section(BaseModel):
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """inputs: `sections` (config/report.yaml), `claims` (csv), `tables` (tex files), `figures` (pdf files), `renders`.
 
-    The figures are named in report.tex as they lie in its own folder. options: `study`; `titles` of the methods.
+    The figures are named in report.tex as they lie in its own folder.
+    options: `study`; `titles` of the methods; `case_study`, whether there is one.
     """
-    sections = read_sections(inputs["sections"])
+    there = read_sections(inputs["sections"])
+    sections = [section for section in there if options["case_study"] or not section.case_study]
     tables = {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in inputs["tables"]}
     figures = {Path(path).stem for path in inputs["figures"]}
     claims = pd.read_csv(inputs["claims"], keep_default_na=False, na_values=[""])

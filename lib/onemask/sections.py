@@ -161,45 +161,40 @@ class PerturbationSettings(Section):
     block: Literal["all"] | Natural = Field("all", description="`all`: a random block at every draw")
 
 
-class SwAVSettings(Section):
-    """HFC + SwAV (decisions 13-25)."""
+class ViewSettings(Section):
+    """What is common to the clusterings that learn from two views of the same pixels."""
 
     dim: Positive = 128
+    steps: Natural = Field(150, description="0: the untrained projection, an ablation")
+    images_per_step: Positive = 4
+    pixels: Positive = 4096
+    perturbation: PerturbationSettings = PerturbationSettings()
+    lr: PositiveFloat = 1.0
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-6, ge=0)
+    lars_trust: PositiveFloat = 0.01
+    activation: Literal["leaky_relu", "linear"] = "leaky_relu"
+    upsampling: Literal["nearest", "bilinear"] = "nearest"
+
+
+class SwAVSettings(ViewSettings):
+    """HFC + SwAV (decisions 13-25)."""
+
     prototypes: Positive = 500
     temperature: PositiveFloat = 0.1
     epsilon: PositiveFloat = 0.05
     sinkhorn_iterations: Positive = 10
-    steps: Natural = Field(150, description="0: the untrained projection, an ablation")
-    images_per_step: Positive = 4
-    pixels: Positive = 4096
     sampling: Literal["random_pixels", "patches"] = "random_pixels"
     patch_size: Positive = 64
     marginals: Literal["uniform", "pixel_distribution"] = "uniform"
-    perturbation: PerturbationSettings = PerturbationSettings()
     local_loss: bool = True
-    lr: PositiveFloat = 1.0
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(1e-6, ge=0)
-    lars_trust: PositiveFloat = 0.01
-    activation: Literal["leaky_relu", "linear"] = "leaky_relu"
-    upsampling: Literal["nearest", "bilinear"] = "nearest"
 
 
-class SimCLRSettings(Section):
+class SimCLRSettings(ViewSettings):
     """HFC + SimCLR: NT-Xent over corresponding pixels of two views."""
 
-    dim: Positive = 128
-    temperature: PositiveFloat = 0.5
-    steps: Natural = 150
-    images_per_step: Positive = 4
     pixels: Positive = 1024
-    perturbation: PerturbationSettings = PerturbationSettings()
-    lr: PositiveFloat = 1.0
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(1e-6, ge=0)
-    lars_trust: PositiveFloat = 0.01
-    activation: Literal["leaky_relu", "linear"] = "leaky_relu"
-    upsampling: Literal["nearest", "bilinear"] = "nearest"
+    temperature: PositiveFloat = 0.5
 
 
 class KMeansSettings(Section):

@@ -24,7 +24,7 @@ from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_text
 from onemask.labels import LabelSet, read_labels
 from onemask.seeds import derive_seed
-from onemask.segmenters.base import Segmenter, load_method, load_segmenter, save_segmenter
+from onemask.segmenters.base import Segmenter, build_settings, load_segmenter, method_builder, save_segmenter
 from onemask.stylegan2.protocol import FeatureGenerator
 
 LOADERS = {
@@ -67,13 +67,12 @@ def fit_labeller(
         if not (folder / CLUSTERING).is_file():
             fit_clustering(folder / CLUSTERING, generator, name, sections[name], truncation, seed)
         clustering = LOADERS[name](folder / CLUSTERING)
-    module = load_method(method["module"])
-    shared = {} if hasattr(module, "SETTINGS") else {"head": method["head"], **sections["heads"]}
-    settings = {**shared, **method["settings"]}
-    segmenter = module.build(settings, len(labels), clustering, derive_seed(seed, "segmenter"))
+    build = method_builder(method, sections["heads"], len(labels), clustering)
+    segmenter = build(derive_seed(seed, "segmenter"))
     with torch.no_grad():
         features = generator.features(ws)[1]
     segmenter.fit(features, torch.from_numpy(label_map)[None].to(ws.device))
+    settings = build_settings(method, sections["heads"])
     save_segmenter(folder / SEGMENTER, segmenter, method["module"], settings, len(labels))
     content = {"labels": dict(zip(labels.names, labels.colours, strict=True)), "clustering": name}
     write_text(folder / LABELS, yaml.safe_dump(content, sort_keys=False))

@@ -67,14 +67,18 @@ def load_method(name: str) -> ModuleType:
 def method_builder(
     method: Mapping[str, Any], heads: Mapping[str, Any], num_labels: int, clustering: Any
 ) -> Callable[[int], Segmenter]:
-    """`build(seed)` of a study's method: the section `heads` under the method's own settings (onemask.sections).
+    """`build(seed)` of a study's method under the study's section `heads` (onemask.sections)."""
+    module, settings = load_method(method["module"]), build_settings(method, heads)
+    return lambda seed: module.build(settings, num_labels, clustering, seed)
+
+
+def build_settings(method: Mapping[str, Any], heads: Mapping[str, Any]) -> dict[str, Any]:
+    """What a method's `build` gets: the section `heads` under the method's own settings.
 
     A module that lists its SETTINGS is no head: it gets the method's own settings alone.
     """
-    module = load_method(method["module"])
-    shared = {} if hasattr(module, "SETTINGS") else {"head": method["head"], **heads}
-    settings = {**shared, **method["settings"]}
-    return lambda seed: module.build(settings, num_labels, clustering, seed)
+    shared = {} if hasattr(load_method(method["module"]), "SETTINGS") else {"head": method["head"], **heads}
+    return {**shared, **method["settings"]}
 
 
 def load_clustering(path: str | Path, loader: Sequence[str]) -> Any:

@@ -22,7 +22,7 @@ def main() -> None:
 
 @app.command()
 def annotate(
-    generator: Annotated[Path, typer.Argument(help="the generator, onemask's safetensors")],
+    generator: Annotated[Path, typer.Argument(help="the generator: onemask's safetensors, or a StyleGAN2-ADA .pkl")],
     out: Annotated[Path, typer.Argument(help="folder of the labelled data set; an unfinished one is completed")],
     count: Annotated[int, typer.Option(min=1, help="images to label")] = 1000,
     label_map: Annotated[

@@ -1,0 +1,1 @@
+"""Checkpoints that others wrote, read without running anything that they hold."""

@@ -1,0 +1,146 @@
+import pickle
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from onemask.annotation.command import Request, run
+from onemask.checkpoints.stylegan2_ada import read_stylegan2_ada
+from onemask.errors import OnemaskError
+from onemask.stylegan2.checkpoint import load_generator, save_generator
+from onemask.stylegan2.generator import Generator
+
+from .ada import EasyDict, _reconstruct_persistent_obj, write_ada
+
+EXECUTED = "open({path!r}, 'w').close()"
+
+
+@pytest.fixture
+def generator():
+    torch.manual_seed(0)
+    made = Generator(z_dim=6, w_dim=5, resolution=32, channel_base=128, channel_max=12, mapping_layers=2)
+    for _, parameter in made.named_parameters():
+        torch.nn.init.normal_(parameter)
+    return made.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_images_are_those_of_the_network_that_was_pickled(generator, tmp_path, monkeypatch, protocol):
+    marker = tmp_path / "executed"
+    source = EXECUTED.format(path=str(marker))
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch, source, protocol)
+    loaded = load_generator(path)
+    assert loaded.architecture == generator.architecture
+    ws = generator.sample_ws([1, 2], 0.7)
+    assert torch.equal(loaded.sample_ws([1, 2], 0.7), ws) and torch.equal(loaded(ws), generator(ws))
+    assert not marker.exists()
+
+
+def test_half_precision_and_views_of_one_storage(generator, tmp_path, monkeypatch):
+    generator.half()
+    generator.mapping.fc0.weight = torch.nn.Parameter(torch.randn(6, 5).half().T, requires_grad=False)
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
+    tensors = read_stylegan2_ada(path)[1]
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in generator.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g: g.mapping.register_buffer("embed", torch.zeros(1)), None),
+        (lambda g: g.mapping.add_module("embed", torch.nn.Linear(2, 2)), "a conditional generator"),
+        (lambda g: delattr(g.synthesis.b8, "torgb"), "block 8 px makes no RGB image"),
+        (lambda g: delattr(g.synthesis, "b8"), "not the mapping and the synthesis network"),
+        (lambda g: delattr(g.synthesis.b8.conv1, "bias"), "weights do not match its architecture.*b8.conv1.bias"),
+    ],
+)
+def test_networks_of_another_kind_are_named(generator, tmp_path, monkeypatch, change, message):
+    change(generator)
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
+    with pytest.raises(OnemaskError, match=f"net.pkl: {message or 'weights do not match'}"):
+        load_generator(path)
+
+
+def test_channels_that_follow_no_rule(generator, tmp_path, monkeypatch):
+    generator.synthesis.b4.conv1.weight = torch.nn.Parameter(torch.zeros(7, 12, 3, 3))
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
+    with pytest.raises(OnemaskError, match="follow no channel_base"):
+        read_stylegan2_ada(path)
+
+
+class Calls:
+    """Pickles as a call of `function`."""
+
+    def __init__(self, function, *arguments):
+        self.made = (function, arguments)
+
+    def __reduce__(self):
+        return self.made
+
+
+def forged(tensor, size=None, stride=None, offset=0):
+    """A tensor record whose size, stride or offset are another's."""
+    made = tensor.__reduce_ex__(2)
+    storage, _, own_size, own_stride, *rest = made[1]
+    return Calls(made[0], storage, offset, size or tuple(own_size), stride or tuple(own_stride), *rest)
+
+
+def in_storage(content):
+    """A tensor record whose storage is `content`."""
+    return Calls(torch._utils._rebuild_tensor_v2, Calls(torch.storage._load_from_bytes, content), 0, (1,), (1,))
+
+
+BROKEN = {
+    "gigantic": lambda: forged(torch.zeros(4), size=(10**12,)),
+    "endless": lambda: forged(torch.zeros(4), size=(2**39, 1), stride=(0, 0)),
+    "beyond": lambda: forged(torch.zeros(4), offset=3),
+    "negative": lambda: forged(torch.zeros(4), size=(-1,)),
+    "floats": lambda: forged(torch.zeros(4), size=(2.5,)),
+    "no_storage": lambda: Calls(torch._utils._rebuild_tensor_v2, 1, 0, (1,), (1,)),
+    "no_bytes": lambda: in_storage("x"),
+    "garbage": lambda: in_storage(b"x"),
+    "no_arguments": lambda: Calls(torch._utils._rebuild_tensor_v2),
+    "empty_parameter": lambda: Calls(torch._utils._rebuild_parameter, 3, False, None),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_tensors_that_the_file_does_not_hold_are_refused(name, generator, tmp_path, monkeypatch):
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
+    meta = EasyDict(state={"_parameters": {"x": BROKEN[name]()}, "_buffers": {}, "_modules": {}})
+    path.write_bytes(pickle.dumps({"G_ema": Calls(_reconstruct_persistent_obj, meta)}, protocol=3))
+    with pytest.raises(OnemaskError, match=r"net.pkl: (a tensor|a storage|a parameter|not a complete pickle)"):
+        read_stylegan2_ada(path)
+
+
+def test_a_truncated_file(generator, tmp_path, monkeypatch):
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
+    whole = path.read_bytes()
+    for length in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(OnemaskError, match="net.pkl: "):
+            read_stylegan2_ada(path)
+
+
+def test_a_larger_network_takes_seconds(tmp_path, monkeypatch):
+    large = Generator(64, 64, 256, channel_base=4096, channel_max=128)
+    path = write_ada(tmp_path / "net.pkl", large, monkeypatch)
+    start = time.monotonic()
+    read_stylegan2_ada(path)
+    assert time.monotonic() - start < 20
+
+
+def test_annotate_takes_either_file(generator, tmp_path, monkeypatch):
+    save_generator(tmp_path / "net.safetensors", generator)
+    write_ada(tmp_path / "net.pkl", generator, monkeypatch)
+    Image.fromarray(np.arange(32 * 32, dtype=np.uint8).reshape(32, 32) % 2).save(tmp_path / "map.png")
+    (tmp_path / "labels.yaml").write_text("labels: {background: '#000000', odd: '#ff0000'}\n")
+    wanted = Request(tmp_path / "net.pkl", tmp_path / "a", 2, tmp_path / "map.png", tmp_path / "labels.yaml", 3)
+    wanted = replace(wanted, method="repurposegan_mlp")
+    run(wanted)
+    run(replace(wanted, generator=tmp_path / "net.safetensors", out=tmp_path / "b"))
+    made = [[(tmp_path / out / name).read_bytes() for name in ("annotations.json", "images/000001.png")] for out in "ab"]
+    assert made[0] == made[1]

@@ -201,4 +201,4 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     assert dumped(sections.GeneratorTrainingSettings, other) == module(TrainingSettings, "resolution")
     known = ["head", *sections.HeadSettings.model_fields, *sections.HEAD_EXTRAS]
     assert sorted(known) == sorted(head_segmenter.SETTINGS)
-    assert dumped(sections.HeadSettings, ["hidden"]) == module(FitOptions, "batch")
+    assert dumped(sections.HeadSettings, ["hidden"]) == module(FitOptions)

@@ -224,9 +224,10 @@ class HeadSettings(Section):
     epochs: Positive = 200
     learning_rate: PositiveFloat = 0.01
     betas: tuple[float, float] = (0.9, 0.99)
+    batch: Positive = Field(10, description="most images of a step: of more samples each step sees so many")
 
 
-HEAD_EXTRAS = ("upsampling", "batch")  # what `settings` of a method may state beside HeadSettings' keys
+HEAD_EXTRAS = ("upsampling",)  # what `settings` of a method may state beside HeadSettings' keys
 
 
 class MethodSettings(Section):

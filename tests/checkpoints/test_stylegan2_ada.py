@@ -142,5 +142,5 @@ def test_annotate_takes_either_file(generator, tmp_path, monkeypatch):
     wanted = replace(wanted, method="repurposegan_mlp")
     run(wanted)
     run(replace(wanted, generator=tmp_path / "net.safetensors", out=tmp_path / "b"))
-    made = [[(tmp_path / out / name).read_bytes() for name in ("annotations.json", "images/000001.png")] for out in "ab"]
-    assert made[0] == made[1]
+    for name in ("annotations.json", "images/000001.png"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -125,8 +125,9 @@ def _check_names(study: Study) -> None:
     for name, space in study.tuning.space.items():
         for key, values in space.items():
             _check_grid(study, f"tuning.space.{name}.{key}", key, values)
-    for section in ("rare", "inversion", "speed"):
+    for section in ("rare", "inversion", "speed", "downstream"):
         _check_known(f"{section}.methods", getattr(study, section).methods, study.methods, "method")
+    _check_downstream(study)
     for name in study.experiments:
         _check_experiment(study, name)
 
@@ -161,6 +162,14 @@ def _settings_of(source: str) -> list[str]:
     assigned = (node for node in ast.parse(source).body if isinstance(node, ast.Assign))
     named = [node.value for node in assigned if getattr(node.targets[0], "id", None) == "SETTINGS"]
     return [name for value in named for name in ast.literal_eval(value)]
+
+
+def _check_downstream(study: Study) -> None:
+    settings = study.downstream
+    _check_known("downstream.classes", settings.classes or [], study.classes, "class")
+    for cls in settings.classes if settings.classes is not None else study.class_names:
+        if settings.runs > (there := study.classes[cls].annotated_set.exemplars):
+            raise OnemaskError(f"config: downstream.runs: {settings.runs}, but {cls} has {there} exemplars")
 
 
 def _check_experiment(study: Study, name: str) -> None:

@@ -307,6 +307,28 @@ class SpeedSettings(Section):
     images: Positive = 30
 
 
+class DownstreamSettings(Section):
+    """Table 3: DeepLabV3 trained on real images, alone and with synthetic ones that a one-shot method annotated.
+
+    Run i has exemplar i, clustering seed i, other samples and another initialisation. Every condition takes the same
+    `steps`; the weights that are best on the validation split are scored on the test split.
+    """
+
+    classes: list[Name] | None = None
+    methods: list[Name] = []
+    ratios: list[Positive] = Field([1, 2, 5], description="synthetic images per real one")
+    runs: Positive = 3
+    real: Positive = Field(80, description="annotated real images to train on")
+    validation: Positive = 40
+    test: Positive = 200
+    backbone: Literal["light", "resnet50", "resnet101"] = "light"
+    steps: Positive = 300
+    batch: Positive = 8
+    learning_rate: PositiveFloat = 0.001
+    weight_decay: float = Field(1e-4, ge=0)
+    evaluate_every: Positive = 50
+
+
 class TableSettings(Section):
     """Looks of Table 2: changing them re-runs the table alone."""
 
@@ -392,6 +414,7 @@ class Study(Section):
     inversion: InversionSettings = InversionSettings()
     speed: SpeedSettings = SpeedSettings()
     losses: LossesSettings = LossesSettings()
+    downstream: DownstreamSettings = DownstreamSettings()
     allow_failures: bool = Field(False, description="go on where a method fails on an exemplar; tables say so")
     table: TableSettings = TableSettings()
 

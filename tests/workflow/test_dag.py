@@ -138,8 +138,8 @@ def test_another_number_of_cores_gives_the_same_bytes(folder, cores):
     assert [sha256(folder / path) for path in made] == before
 
 
-TABLES = ["1", "2", "4", "5", "7", "8", "9", "10", "A1", "_ablations", "_renders"]
-FIGURES = ["1", "2", "6", "7", "9", "11", "B1", "12", "14a", "14b", "14c", "_sinkhorn"]
+TABLES = ["1", "2", "4", "5", "6", "7", "8", "9", "10", "A1", "_ablations", "_renders"]
+FIGURES = ["1", "2", "6", "7", "9", "11", "B1", "12", "14a", "14b", "14c", "_sinkhorn", "13", "C3", "C4"]
 
 
 def test_every_table_and_figure_is_made_and_names_the_study(paper):
@@ -174,19 +174,34 @@ def test_experiments_hold_every_run_and_a_rare_label_its_own_test_images(paper):
     assert {row["label"] for row in rare} <= {"background", "teeth"}
 
 
-def test_the_case_study_learns_its_items_from_scans_in_pidrays_layout(folder):
+def test_the_case_study_learns_its_items_from_scans_in_pidrays_layout(paper):
     (case,) = [name for name, entry in STUDY.classes.items() if entry.case_study]
-    figures = [f"results/test/fig{name}.png" for name in ("13", "C3", "C4")]
-    finished = run(folder, "--cores", "2", "--", "results/test/table6.tex", *figures)
-    assert finished.returncode == 0, finished.stdout[-6000:]
-    assert (folder / f"results/test/pidray/{case}/annotations/train.json").is_file()
-    report = json.loads((folder / f"results/test/renders/{case}.json").read_text())
+    assert (paper / f"results/test/pidray/{case}/annotations/train.json").is_file()
+    report = json.loads((paper / f"results/test/renders/{case}.json").read_text())
     assert report == {"images": STUDY.classes[case].scans.train, "left_out": {}}
-    classes = [{row["class"] for row in rows(folder / f"results/test/table{name}.csv")} for name in ("2", "6")]
+    classes = [{row["class"] for row in rows(paper / f"results/test/table{name}.csv")} for name in ("2", "6")]
     assert case not in classes[0] and classes[1] == {case}
-    for path in figures:
-        with Image.open(folder / path) as picture:
-            assert min(picture.size) > 300
+
+
+def test_every_loss_of_the_generator_is_tried_beside_the_paper(paper):
+    (case,) = [name for name, entry in STUDY.classes.items() if entry.case_study]
+    for loss in STUDY.losses.presets:
+        log = rows(paper / f"results/test/losses/{case}/{loss}.{STUDY.losses.trial_kimg}k/metrics.csv")
+        terms = {name for name in ("gradient_penalty", "path_length") if float(log[-1][name])}
+        assert terms == ({"gradient_penalty", "path_length"} if loss == "baggan" else set())
+
+
+def test_downstream_trainings_share_their_test_images_and_their_budget(folder):
+    finished = run(folder, "--cores", "2", "--", "downstream")
+    assert finished.returncode == 0, finished.stdout[-6000:]
+    settings, found = STUDY.downstream, rows(folder / "results/test/downstream.csv")
+    conditions = {(row["method"], row["ratio"], row["replicate"]) for row in found}
+    assert len(conditions) == (1 + len(settings.methods) * len(settings.ratios)) * settings.runs
+    assert len(found) == len(conditions) * settings.test
+    steps = {(row["method"], row["step"]) for row in rows(folder / "results/test/downstream_curves.csv")}
+    assert {step for method, step in steps if method == "real"} == {step for _, step in steps} == {"2", "4"}
+    assert r"\texttt{test}" in (folder / "results/table3.tex").read_text()
+    assert not list((folder / "results/test/downstream").rglob("*.state.safetensors"))
 
 
 def test_after_the_paper_nothing_is_left_to_do(paper):

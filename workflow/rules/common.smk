@@ -38,14 +38,21 @@ FIGURES = [f"fig{name}" for name in ("1", "2", "6", "7", "9", "11", "B1", "12", 
 if CASE:
     TABLES.insert(TABLES.index("table7"), "table6")
     FIGURES += ["fig13", "figC3", "figC4"]
+DOWNSTREAM = [
+    *("table3.tex", "table3.csv"),
+    *(f"{name}.{kind}" for name in ("fig_downstream", "fig_downstream_examples") for kind in ("pdf", "png")),
+]
 PUBLISHED = [
     *(f"{name}.{kind}" for name in TABLES for kind in ("tex", "csv")),
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
     *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
     *(["table_losses.tex", "table_losses.csv", "figC2.pdf", "figC2.png"] if CASE else []),  # by request alone
+    *DOWNSTREAM,
 ]
 SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
+DOWNSTREAM_CLASSES = STUDY.class_names if STUDY.downstream.classes is None else STUDY.downstream.classes
+REAL = "real"  # in the place of a method: no synthetic images
 
 
 wildcard_constraints:
@@ -57,6 +64,8 @@ wildcard_constraints:
     replicate="[1-9][0-9]*",
     loss="[a-z][a-z0-9_]*",
     kimg="[1-9][0-9]*",
+    run="[0-9]+",
+    ratio="[0-9]+",
 
 
 def repository(path):
@@ -241,3 +250,21 @@ def loss_settings(cls, loss, kimg):
 def losses_files(cls, kimg, name):
     """One file per loss of the study."""
     return [f"{RESULTS}/losses/{cls}/{loss}.{kimg}k/{name}" for loss in STUDY.losses.presets]
+
+
+def downstream_runs():
+    """(class, method, ratio, run) of every training of Table 3; the method REAL has no synthetic images, ratio 0."""
+    return [
+        (cls, method, ratio, run)
+        for cls in DOWNSTREAM_CLASSES
+        for method in [REAL, *(name for name in STUDY.downstream.methods if name in STUDY.methods_of(cls))]
+        for ratio in ([0] if method == REAL else STUDY.downstream.ratios)
+        for run in range(STUDY.downstream.runs)
+    ]
+
+
+def downstream_files(kind):
+    """A file of that kind per training, in the order of downstream_runs."""
+    return [
+        f"{RESULTS}/downstream/{cls}/{method}.{ratio}.{run}.{kind}" for cls, method, ratio, run in downstream_runs()
+    ]

@@ -101,6 +101,13 @@ def variants():
         if method in STUDY.rare.methods
         for replicate in STUDY.rare.replicates
     ]
+    asked += [
+        (cls, method, class_sections(cls, method), run)
+        for cls in DOWNSTREAM_CLASSES
+        for method in STUDY.methods_of(cls)
+        if method in STUDY.downstream.methods
+        for run in range(1, STUDY.downstream.runs)
+    ]
     found = {}
     for cls, method, sections, replicate in asked:
         if file := variant_clustering(cls, method, sections, replicate):
@@ -175,6 +182,13 @@ def replicated_clustering(wildcards):
     """Input function: a method's clustering under the study's settings and another seed."""
     cls, method = wildcards.cls, wildcards.method
     return variant_clustering(cls, method, class_sections(cls, method), int(wildcards.replicate))
+
+
+def synthesis_clustering(wildcards):
+    """Input function: the clustering of a downstream run, a seed of its own each."""
+    cls, method = wildcards.cls, wildcards.method
+    method_of(wildcards)
+    return variant_clustering(cls, method, class_sections(cls, method), int(wildcards.run))
 
 
 def run_clustering(wildcards):

@@ -43,6 +43,21 @@ def read_table2(path: str | Path) -> Table2:
     return _read(path, parse)
 
 
+def read_table3(path: str | Path) -> tuple[dict[str, float], dict[str, dict[str, dict[int, float]]]]:
+    """DeepLabV3 on real images: {class: wIoU} on them alone, {method: {class: {ratio: wIoU}}} with synthetic ones."""
+
+    def parse(content: Any) -> tuple[dict[str, float], dict[str, dict[str, dict[int, float]]]]:
+        table = dict(content["table3_downstream_deeplabv3"])
+        ratios = [int(ratio.split(":")[1]) for ratio in table.pop("ratios")]
+        alone = {name: float(value) for name, value in table.pop("no_augmentation").items()}
+        return alone, {
+            method: {name: dict(zip(ratios, map(float, values), strict=True)) for name, values in row.items()}
+            for method, row in table.items()
+        }
+
+    return _read(path, parse)
+
+
 def read_table4(path: str | Path) -> dict[str, dict[str, float]]:
     """Precision at IoU 0.5 of the rare labels: {method: {label: percent}}."""
 

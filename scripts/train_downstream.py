@@ -1,0 +1,35 @@
+"""DeepLabV3 trained on real images and, by ratio, on synthetic ones; scored on the real test split."""
+
+from pathlib import Path
+
+import torch
+
+from onemask.downstream.deeplab import deeplabv3
+from onemask.downstream.pairs import check_labels, mixed, read_split
+from onemask.downstream.train import TrainingOptions, predict, train_segmenter
+from onemask.evaluation.metrics import METRICS, area_rows, write_rows
+from onemask.evaluation.pictures import save_arrays
+from onemask.files import write_csv
+from onemask.jobs import device, job
+from onemask.labels import read_labels
+
+SHOWN = 4  # test images whose predictions are kept for a figure
+
+with job(snakemake):
+    params, wildcards = snakemake.params, snakemake.wildcards
+    names = read_labels(snakemake.input.labels).names
+    real, validation, test = (read_split(snakemake.input.real, name) for name in ("real", "validation", "test"))
+    check_labels(real, names, snakemake.input.real)
+    synthetic = read_split(snakemake.input.synthetic, "synthetic") if snakemake.input.synthetic else None
+    training = mixed(real, synthetic, int(wildcards.ratio))
+    torch.manual_seed(params.seed)
+    network = deeplabv3(params.backbone, len(names), test.images.shape[-1])
+    options, state = TrainingOptions(**params.settings), Path(params.state.format(**wildcards))
+    curve = train_segmenter(network, training, validation, names, options, params.seed, state, device(snakemake))
+    predicted = predict(network, test.images, device(snakemake))
+    keys = {"study": params.study, "class": wildcards.cls, "method": wildcards.method, "exemplar": 0}
+    write_rows(snakemake.output.rows, area_rows(predicted, test.label_maps, names).assign(**keys))
+    write_csv(snakemake.output.curve, curve, ["step", "loss", *METRICS])
+    shown = {"images": test.images.transpose(0, 2, 3, 1), "label_maps": predicted, "truths": test.label_maps}
+    save_arrays(snakemake.output.pictures, {name: array[:SHOWN] for name, array in shown.items()})
+    state.unlink(missing_ok=True)

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import torch
+
+from onemask.downstream.deeplab import deeplabv3
+from onemask.downstream.pairs import Pairs
+from onemask.downstream.train import TrainingOptions, augmented, mean_scores, predict, train_segmenter
+from onemask.errors import OnemaskError
+
+LABELS = ("background", "square", "disc")
+
+
+def shapes(count, seed=0, size=32):
+    """Squares and discs of their own colours on noise."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(90, 120, (count, 3, size, size)).astype(np.uint8)
+    maps = np.zeros((count, size, size), np.uint8)
+    rows, columns = np.mgrid[:size, :size]
+    for image, label_map in zip(images, maps, strict=True):
+        y, x = rng.integers(6, size - 6, 2)
+        square = (abs(rows - y) < 5) & (abs(columns - x) < 5)
+        y, x = rng.integers(6, size - 6, 2)
+        disc = (rows - y) ** 2 + (columns - x) ** 2 < 25
+        image[0][square], image[2][disc] = 250, 250
+        label_map[square], label_map[disc] = 1, 2
+    return Pairs(images, maps)
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return deeplabv3("light", len(LABELS), 32)
+
+
+def test_four_images_are_learnt_by_heart():
+    four, net = shapes(4), network()
+    train_segmenter(net, four, four, LABELS, TrainingOptions(steps=200, batch=4, evaluate_every=50), seed=1)
+    assert mean_scores(predict(net, four.images), four, LABELS)["miou"] > 0.9
+
+
+def test_the_best_weights_on_validation_are_kept():
+    net, training, validation = network(), shapes(8), shapes(4, seed=1)
+    curve = train_segmenter(net, training, validation, LABELS, TrainingOptions(steps=30, batch=4, evaluate_every=5), 1)
+    assert [row["step"] for row in curve] == [5, 10, 15, 20, 25, 30]
+    kept = mean_scores(predict(net, validation.images), validation, LABELS)
+    assert kept["wiou"] == max(row["wiou"] for row in curve)
+
+
+def test_an_interrupted_training_gives_the_same_weights(tmp_path):
+    training, validation, state = shapes(8), shapes(2, seed=1), tmp_path / "state.safetensors"
+    options = TrainingOptions(steps=8, batch=4, evaluate_every=2)
+    whole, parts = network(), network()
+    expected = train_segmenter(whole, training, validation, LABELS, options, 3)
+
+    class Stop(Exception):
+        pass
+
+    interrupted = network()
+    calls = {"left": 5}
+
+    def count(*_):
+        calls["left"] -= interrupted.training
+        if calls["left"] < 0:
+            raise Stop
+
+    interrupted.register_forward_hook(count)
+    with pytest.raises(Stop):
+        train_segmenter(interrupted, training, validation, LABELS, options, 3, state)
+    curve = train_segmenter(parts, training, validation, LABELS, options, 3, state)
+    assert curve == expected
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), parts.state_dict().values(), strict=True))
+
+
+def test_a_loss_that_is_not_finite_names_seed_and_step_and_keeps_the_state(tmp_path):
+    state = tmp_path / "state.safetensors"
+    options = TrainingOptions(steps=6, batch=4, evaluate_every=2, learning_rate=1e30)
+    with pytest.raises(OnemaskError, match=r"not finite at step \d of seed 7"):
+        train_segmenter(network(), shapes(8), shapes(2), LABELS, options, 7, state)
+
+
+def test_a_state_of_another_network_is_refused(tmp_path):
+    state, options = tmp_path / "state.safetensors", TrainingOptions(steps=2, batch=2, evaluate_every=2)
+    train_segmenter(network(), shapes(4), shapes(2), LABELS, options, 1, state)
+    with pytest.raises(OnemaskError, match="state.safetensors: was written with other settings"):
+        train_segmenter(deeplabv3("light", 7, 32), shapes(4), shapes(2), LABELS, options, 1, state)
+
+
+def test_augmentation_moves_image_and_label_map_together():
+    pairs = shapes(6)
+    torch.manual_seed(0)
+    images, maps = augmented(pairs.images, pairs.label_maps)
+    assert images.dtype == torch.uint8 and maps.dtype == torch.int64 and set(maps.unique().tolist()) <= {0, 1, 2}
+    assert not np.array_equal(images.numpy(), pairs.images)
+    red, blue = images[:, 0][maps == 1].float(), images[:, 2][maps == 2].float()
+    assert red.mean() > 1.5 * images[:, 0][maps == 0].float().mean()
+    assert blue.mean() > 1.5 * images[:, 2][maps == 0].float().mean()

@@ -1,0 +1,169 @@
+# Table 3 (Section 7.2): does synthetic data, annotated by a one-shot method, help a supervised segmenter?
+
+
+rule render_pairs:
+    # The demo's real annotated images: renders that no generator was trained on, with exact masks.
+    output:
+        f"{RESULTS}/downstream/{{cls}}/real.npz",
+    log:
+        f"{LOGS}/render_pairs/{{cls}}.log",
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        images={name: getattr(STUDY.downstream, name) for name in ("real", "validation", "test")},
+        resolution=STUDY.resolution,
+        version=STUDY.version,
+        code=lambda w: code("render_pairs.py", f"onemask.demo.{w.cls}"),
+    script:
+        "../../scripts/render_pairs.py"
+
+
+rule synthesise_pairs:
+    input:
+        generator=GENERATOR,
+        annotated=ANNOTATED,
+        labels=labels,
+        clustering=synthesis_clustering,
+    output:
+        f"{RESULTS}/synthetic/{{cls}}/{{method}}.{{run}}.npz",
+    log:
+        f"{LOGS}/synthesise_pairs/{{cls}}/{{method}}.{{run}}.log",
+    benchmark:
+        f"{BENCHMARKS}/synthesise_pairs/{{cls}}/{{method}}.{{run}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        method=method_settings,
+        heads=section("heads"),
+        loader=clustering_loader,
+        images=STUDY.downstream.real * max(STUDY.downstream.ratios),
+        truncation=STUDY.truncation,
+        version=STUDY.version,
+        seed=seed("{cls}", "{method}"),
+        samples=seed("{cls}", "downstream samples", "{run}"),
+        code=lambda w: code("synthesise_pairs.py", *method_modules(w)),
+    script:
+        "../../scripts/synthesise_pairs.py"
+
+
+rule train_downstream:
+    # All conditions of a run start from the same weights.
+    input:
+        real=rules.render_pairs.output[0],
+        synthetic=lambda w: [] if w.method == REAL else rules.synthesise_pairs.output[0].format(**w),
+        labels=labels,
+    output:
+        rows=f"{RESULTS}/downstream/{{cls}}/{{method}}.{{ratio}}.{{run}}.csv",
+        curve=f"{RESULTS}/downstream/{{cls}}/{{method}}.{{ratio}}.{{run}}.curve.csv",
+        pictures=f"{RESULTS}/downstream/{{cls}}/{{method}}.{{ratio}}.{{run}}.npz",
+    log:
+        f"{LOGS}/train_downstream/{{cls}}/{{method}}.{{ratio}}.{{run}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_downstream/{{cls}}/{{method}}.{{ratio}}.{{run}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=STUDY.study,
+        settings=STUDY.downstream.model_dump(
+            mode="json", include={"steps", "batch", "learning_rate", "weight_decay", "evaluate_every"}
+        ),
+        backbone=STUDY.downstream.backbone,
+        version=STUDY.version,
+        seed=seed("{cls}", "downstream", "{run}"),
+        state=f"{RESULTS}/downstream/{{cls}}/{{method}}.{{ratio}}.{{run}}.state.safetensors",
+        code=code("train_downstream.py"),
+    script:
+        "../../scripts/train_downstream.py"
+
+
+rule gather_downstream:
+    input:
+        rows=downstream_files("csv"),
+        curves=downstream_files("curve.csv"),
+    output:
+        rows=f"{RESULTS}/downstream.csv",
+        curves=f"{RESULTS}/downstream_curves.csv",
+    log:
+        f"{LOGS}/gather_downstream.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        runs=[dict(zip(("class", "method", "ratio", "run"), each)) for each in downstream_runs()],
+        code=code("gather_downstream.py"),
+    script:
+        "../../scripts/gather_downstream.py"
+
+
+use rule table1 as table3 with:
+    input:
+        rows=rules.gather_downstream.output.rows,
+        published=repository("config/published.yaml"),
+    output:
+        tex=f"{RESULTS}/table3.tex",
+        csv=f"{RESULTS}/table3.csv",
+    log:
+        f"{LOGS}/table3.log",
+    params:
+        module="table3",
+        options={"methods": TITLES, "settings": STUDY.downstream.model_dump(mode="json")},
+        code=code("paper.py", "onemask.paper.table3"),
+
+
+use rule fig1 as fig_downstream with:
+    input:
+        rows=rules.gather_downstream.output.rows,
+        curves=rules.gather_downstream.output.curves,
+    output:
+        pdf=f"{RESULTS}/fig_downstream.pdf",
+        png=report(f"{RESULTS}/fig_downstream.png", caption="../report/fig_downstream.rst", category="Figures"),
+    log:
+        f"{LOGS}/fig_downstream.log",
+    params:
+        module="fig_downstream",
+        options={"methods": TITLES},
+        code=code("paper.py", "onemask.paper.fig_downstream"),
+
+
+use rule fig1 as fig_downstream_examples with:
+    # Run 0, with as many synthetic images as there are.
+    input:
+        pictures=[
+            f"{RESULTS}/downstream/{cls}/{method}.{ratio}.{run}.npz"
+            for cls, method, ratio, run in downstream_runs()
+            if run == 0 and ratio in (0, max(STUDY.downstream.ratios))
+        ],
+        labels=[repository(f"config/labels/{cls}.yaml") for cls in DOWNSTREAM_CLASSES],
+    output:
+        pdf=f"{RESULTS}/fig_downstream_examples.pdf",
+        png=report(
+            f"{RESULTS}/fig_downstream_examples.png",
+            caption="../report/fig_downstream_examples.rst",
+            category="Pictures",
+        ),
+    log:
+        f"{LOGS}/fig_downstream_examples.log",
+    params:
+        module="fig_downstream_examples",
+        options={
+            "study": STUDY.study,
+            "classes": DOWNSTREAM_CLASSES,
+            "shown": [
+                [cls, method]
+                for cls, method, ratio, run in downstream_runs()
+                if run == 0 and ratio in (0, max(STUDY.downstream.ratios))
+            ],
+            "titles": {REAL: "Real images alone"}
+            | {name: STUDY.methods[name].title for name in STUDY.downstream.methods},
+            "ratio": max(STUDY.downstream.ratios),
+        },
+        code=code("paper.py", "onemask.paper.fig_downstream_examples"),
+
+
+rule downstream:
+    # Beside `paper`: many trainings (docs/downstream.md).
+    input:
+        [f"results/{name}" for name in DOWNSTREAM],

@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from onemask.downstream.attention import (
+    ChannelSelection,
+    GlobalContext,
+    SelectiveDenseAttention,
+    SpatialSelection,
+    gather_levels,
+)
+from onemask.downstream.sdanet import sdanet
+from onemask.errors import OnemaskError
+
+
+def pyramid(channels=16, sizes=(16, 8, 4)):
+    rng = torch.Generator().manual_seed(0)
+    return {str(n): torch.randn(2, channels, size, size, generator=rng) for n, size in enumerate(sizes)}
+
+
+@pytest.mark.parametrize("selection", [ChannelSelection(16), SpatialSelection()])
+def test_identical_levels_have_uniform_weights(selection):
+    level = torch.randn(2, 16, 8, 8)
+    same = torch.stack([level] * 4, dim=1)
+    torch.testing.assert_close(selection.weights(same), torch.full_like(selection.weights(same), 0.25))
+    torch.testing.assert_close(selection(same), level)
+
+
+@pytest.mark.parametrize("selection", [ChannelSelection(16), SpatialSelection()])
+def test_weights_sum_to_one_over_levels(selection):
+    weights = selection.weights(torch.randn(2, 3, 16, 8, 8))
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones_like(weights[:, 0]))
+
+
+def test_levels_are_gathered_by_maxima_and_repetition():
+    levels = [torch.arange(16.0).view(1, 1, 4, 4), torch.tensor([[[[7.0]]]])]
+    gathered = gather_levels(levels, (2, 2))
+    assert gathered[0, 0, 0].tolist() == [[5, 7], [13, 15]] and gathered[0, 1, 0].tolist() == [[7, 7], [7, 7]]
+
+
+def test_a_context_block_adds_the_same_to_every_pixel():
+    x = torch.randn(1, 16, 5, 5)
+    added = GlobalContext(16)(x) - x
+    torch.testing.assert_close(added, added[..., :1, :1].expand_as(added), rtol=1e-4, atol=1e-5)
+
+
+def test_attention_keeps_names_and_sizes():
+    levels = pyramid()
+    refined = SelectiveDenseAttention(16, 3)(levels)
+    assert {name: level.shape for name, level in refined.items()} == {name: x.shape for name, x in levels.items()}
+
+
+def scene(seed, size=64):
+    """A bright rectangle of class 1 or 2, which differ in colour, on a dark ground."""
+    rng = torch.Generator().manual_seed(seed)
+    image = 0.1 * torch.rand(3, size, size, generator=rng)
+    x, y = torch.randint(4, 24, (2,), generator=rng).tolist()
+    label = 1 + seed % 2
+    image[label - 1, y : y + 28, x : x + 22] = 0.9
+    mask = torch.zeros(1, size, size, dtype=torch.uint8)
+    mask[0, y : y + 28, x : x + 22] = 1
+    box = torch.tensor([[x, y, x + 22, y + 28]], dtype=torch.float32)
+    return image, {"boxes": box, "labels": torch.tensor([label]), "masks": mask}
+
+
+@pytest.mark.extended
+def test_four_scenes_are_learnt_by_heart():
+    torch.manual_seed(0)
+    network = sdanet(2, 64)
+    images, targets = zip(*(scene(seed) for seed in range(4)), strict=True)
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    network.train()
+    for _ in range(70):
+        optimiser.zero_grad()
+        sum(network(list(images), list(targets)).values()).backward()
+        optimiser.step()
+    network.eval()
+    with torch.no_grad():
+        found = network(list(images))
+    for result, target in zip(found, targets, strict=True):
+        best = int(result["scores"].argmax())
+        assert result["labels"][best] == target["labels"][0]
+        predicted, true = result["masks"][best, 0] > 0.5, target["masks"][0] > 0
+        assert (predicted & true).sum() / (predicted | true).sum() > 0.9
+
+
+def test_losses_name_every_stage_and_an_image_without_objects_is_no_error():
+    torch.manual_seed(0)
+    empty = {
+        "boxes": torch.zeros(0, 4),
+        "labels": torch.zeros(0, dtype=torch.int64),
+        "masks": torch.zeros(0, 64, 64, dtype=torch.uint8),
+    }
+    losses = sdanet(2, 64)([scene(0)[0], torch.rand(3, 64, 64)], [scene(0)[1], empty])
+    assert {"loss_classifier_1", "loss_box_2", "loss_box_3", "loss_mask", "loss_objectness"} <= set(losses)
+    assert all(torch.isfinite(loss) for loss in losses.values())
+
+
+def test_an_unknown_body_lists_the_bodies():
+    with pytest.raises(OnemaskError, match="'vgg' is not one of light, resnet101"):
+        sdanet(2, 64, "vgg")

@@ -56,7 +56,7 @@ def _by_ratio(axes: Axes, table: pd.DataFrame, ratios: list[int], methods: Mappi
         x = [places[ratio] + 0.08 * (number - (len(shown) - 1) / 2) for ratio in rows["ratio"]]
         axes.errorbar(x, rows["wiou_mean"], rows["wiou_std"], label=methods[method]["title"], **method_line(method))
     axes.set_xticks(list(places.values()), [f"1:{ratio}" for ratio in places])
-    axes.set_xlabel("real : synthetic")
+    axes.set(xlabel="real : synthetic", xlim=(-0.5, len(places) - 0.5))
 
 
 def _by_step(axes: Axes, curves: pd.DataFrame, ratio: int) -> None:

@@ -17,8 +17,10 @@ from onemask.paper.pictures import (
     enlarged,
     label_entries,
     labelled,
+    legend_width,
     line_height,
     span,
+    text_width,
     wrapped,
 )
 
@@ -45,8 +47,10 @@ def draw(pictures: Mapping[str, Any], labels: Mapping[str, Any], options: Mappin
     heads = [wrapped(head, FONT) for head in ("test image", "exact mask", *titles.values())]
     top = MARGIN + tall + max(head.count("\n") + 1 for head in heads) * tall + 3 * GAP
     deep = span(ROWS) + 2 * tall + GAP
-    sheet = Sheet(2 * MARGIN + span(len(heads)), top + len(pictures) * deep - tall + MARGIN, FONT)
     text = f"study {options['study']}: DeepLabV3 without synthetic images, and with {options['ratio']} per real one"
+    legends = (STEP + legend_width(label_entries(own), FONT) for own in labels.values())
+    width = max(span(len(heads)), text_width(text, FONT), *legends)
+    sheet = Sheet(2 * MARGIN + round(width), top + len(pictures) * deep - tall + MARGIN, FONT)
     sheet.text(MARGIN, MARGIN, text, "left top")
     for number, head in enumerate(heads):
         sheet.heading(MARGIN + number * STEP, top - 2 * GAP, head)

@@ -111,6 +111,11 @@ def text_width(text: str, font: float = FONT) -> float:
     return TextPath((0, 0), text, prop=FontProperties(size=font)).get_extents().width * DPI / 72
 
 
+def legend_width(entries: Mapping[str, str], font: float = FONT) -> float:
+    """Width in pixels of what Sheet.legend draws."""
+    return sum(text_width(name, font) for name in entries) + len(entries) * (1.8 * 0.8 + 2) * font * DPI / 72
+
+
 def wrapped(text: str, font: float = FONT, width: float = TILE - 2 * GAP) -> str:
     """Text in lines of at most `width` pixels where its words allow it; a longer word breaks before its capitals."""
     lines: list[str] = []

@@ -33,7 +33,8 @@ def annotate(
     latent: Annotated[Path | None, typer.Option(help="or of this W+ latent, an npy [num_ws, w_dim] or [w_dim]")] = None,
     image: Annotated[Path | None, typer.Option(help="or this image, inverted into W+")] = None,
     labeller: Annotated[
-        Path | None, typer.Option(help="instead of an annotation: OUT/labeller of an earlier run")
+        list[Path] | None,
+        typer.Option(help="instead of an annotation: OUT/labeller of an earlier run; of several the first lies on top"),
     ] = None,
     method: Annotated[str, typer.Option(help="one of the study's methods")] = "hfc_swav_fcn",
     study: Annotated[str, typer.Option(help="the study whose settings are used")] = "demo",
@@ -58,7 +59,7 @@ def annotate(
         image_seed=image_seed,
         latent=latent,
         image=image,
-        labeller=labeller,
+        labellers=tuple(labeller or ()),
         method=method,
         study=study,
         truncation=truncation,

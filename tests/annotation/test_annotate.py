@@ -114,10 +114,26 @@ def test_a_latent_says_the_same_as_its_seed_and_an_image_nearly(folder, made):
 
 
 def test_a_labeller_labels_again_without_an_annotation(folder, made):
-    again = Request(folder / "g.safetensors", folder / "again", 10, labeller=made / "labeller", batch=4)
+    again = Request(folder / "g.safetensors", folder / "again", 10, labellers=(made / "labeller",), batch=4)
     run(again)
     labelled, first = content(folder / "again"), content(made)
     assert all(labelled[name] == first[name] for name in labelled if name.endswith(".png"))
+
+
+def test_several_labellers_make_one_data_set_the_first_on_top(folder, made):
+    (folder / "top.yaml").write_text("labels: {background: '#000000', top: '#00ff00'}\n")
+    top = np.zeros((SIZE, SIZE), np.uint8)
+    top[:8] = 1
+    Image.fromarray(top).save(folder / "top.png")
+    run(request(folder, "top", label_map=folder / "top.png", labels=folder / "top.yaml"))
+    both = (folder / "top/labeller", made / "labeller")
+    run(Request(folder / "g.safetensors", folder / "both", 10, labellers=both, batch=4))
+    first, second, merged = (stacked(folder / out / "label_maps") for out in ("top", "out", "both"))
+    assert np.array_equal(merged, np.where(first > 0, first, np.where(second > 0, second + 1, 0)))
+    coco = COCO(folder / "both/annotations.json")
+    assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["top", "left", "right"]
+    with pytest.raises(OnemaskError, match="two of them have the label 'left'"):
+        run(Request(folder / "g.safetensors", folder / "twice", 4, labellers=(made / "labeller",) * 2))
 
 
 @pytest.mark.parametrize("method", ["hfc_swav_fcn", "hfc_kmeans", "datasetgan"])
@@ -131,7 +147,7 @@ def test_methods_with_a_clustering_keep_it(folder, method, monkeypatch):
     run(request(folder, method, method=method, count=4))
     assert (folder / method / "labeller/clustering.safetensors").is_file() == (method != "datasetgan")
     kept = folder / method / "labeller"
-    run(Request(folder / "g.safetensors", folder / f"{method}.2", 4, labeller=kept))
+    run(Request(folder / "g.safetensors", folder / f"{method}.2", 4, labellers=(kept,)))
     first, second = (content(folder / out) for out in (method, f"{method}.2"))
     assert all(second[name] == first[name] for name in second if name.endswith(".png"))
 
@@ -161,7 +177,7 @@ def test_the_most_certain_images_are_kept(folder):
         ({"label_map": "empty.png"}, "empty.png: holds nothing but background"),
         ({"label_map": "image.png"}, "image.png: is RGB, a label map has one channel"),
         ({"generator": "map.png"}, "map.png: not a readable safetensors file"),
-        ({"labeller": "out"}, "--labeller is fitted already; leave --image-seed, --label-map out"),
+        ({"labellers": ("out",)}, "--labeller is fitted already; leave --image-seed, --label-map out"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_data_set(folder, changes, message):

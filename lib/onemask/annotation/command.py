@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from onemask.annotation.card import write_card, write_preview
-from onemask.annotation.labeller import LABELS, SEGMENTER, Labeller, fit_labeller, load_labeller
+from onemask.annotation.labeller import LABELS, SEGMENTER, Labeller, fit_labeller, layered, load_labeller
 from onemask.annotation.stream import write_dataset
 from onemask.config import load_study
 from onemask.data.labelled import LabelledWriter, read_label_map
@@ -42,7 +42,7 @@ class Request:
     image_seed: int | None = None
     latent: Path | None = None
     image: Path | None = None
-    labeller: Path | None = None
+    labellers: tuple[Path, ...] = ()
     method: str = "hfc_swav_fcn"
     study: str = "demo"
     truncation: float = 0.7
@@ -71,9 +71,9 @@ def run(request: Request) -> str:
     generator = load_generator(request.generator)
     source: dict[str, Any] = {"generator": generator.fingerprint()}
     source |= {name: getattr(request, name) for name in ("truncation", "seed", "most_certain")}
-    if request.labeller:
-        labeller = load_labeller(request.labeller)
-        source["labeller"] = sha256(request.labeller / SEGMENTER)
+    if request.labellers:
+        labeller = layered([load_labeller(folder) for folder in request.labellers])
+        source["labellers"] = [sha256(folder / SEGMENTER) for folder in request.labellers]
         writer = LabelledWriter(request.out, labeller.labels, source)
     else:
         study = load_study({"study": request.study})
@@ -97,7 +97,7 @@ def check(request: Request) -> None:
     """OnemaskError unless exactly one annotated image, or a labeller, is given."""
     images = {"--image-seed": request.image_seed, "--latent": request.latent, "--image": request.image}
     given = [name for name, value in images.items() if value is not None]
-    if request.labeller:
+    if request.labellers:
         if given or request.label_map:
             raise OnemaskError(f"--labeller is fitted already; leave {', '.join([*given, '--label-map'])} out")
     elif not (request.label_map and request.labels and len(given) == 1):

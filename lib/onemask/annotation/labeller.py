@@ -5,10 +5,10 @@ On disk a folder: segmenter.safetensors, clustering.safetensors where the method
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_text
 from onemask.labels import LabelSet, read_labels
 from onemask.seeds import derive_seed
-from onemask.segmenters.base import Segmenter, build_settings, load_segmenter, method_builder, save_segmenter
+from onemask.segmenters.base import Features, build_settings, load_segmenter, method_builder, save_segmenter
 from onemask.stylegan2.protocol import FeatureGenerator
 
 LOADERS = {
@@ -36,12 +36,55 @@ LOADERS = {
 SEGMENTER, CLUSTERING, LABELS = "segmenter.safetensors", "clustering.safetensors", "labels.yaml"
 
 
+class Predictor(Protocol):
+    """What labels images: a fitted segmenter, or several of them as one."""
+
+    def predict(self, features: Features) -> Tensor:
+        """Label maps uint8 [N, H, W]."""
+        ...
+
+
 @dataclass(frozen=True)
 class Labeller:
     """`segmenter` predicts label maps of `labels` from a generator's features."""
 
-    segmenter: Segmenter
+    segmenter: Predictor
     labels: LabelSet
+
+
+@dataclass(frozen=True)
+class Layered:
+    """Predictors one upon the other: a pixel has the label of the first that finds one there.
+
+    `offsets` are added to a predictor's labels, so that each has values of its own.
+    """
+
+    predictors: Sequence[Predictor]
+    offsets: Sequence[int]
+
+    def predict(self, features: Features) -> Tensor:
+        """Label maps uint8 [N, H, W]."""
+        top, *below = self.predictors
+        merged = top.predict(features)
+        for predictor, offset in zip(below, self.offsets[1:], strict=True):
+            found = predictor.predict(features)
+            merged = torch.where((merged == 0) & (found > 0), found + offset, merged)
+        return merged
+
+
+def layered(labellers: Sequence[Labeller]) -> Labeller:
+    """One labeller of all labels of several, on the same generator; OnemaskError for a label that two of them have."""
+    if len(labellers) == 1:
+        return labellers[0]
+    names, colours, offsets = ["background"], [labellers[0].labels.colours[0]], []
+    for labeller in labellers:
+        if twice := [name for name in labeller.labels.names[1:] if name in names]:
+            raise OnemaskError(f"--labeller: two of them have the label {twice[0]!r}; give each label to one")
+        offsets.append(len(names) - 1)
+        names += labeller.labels.names[1:]
+        colours += labeller.labels.colours[1:]
+    predictors = [labeller.segmenter for labeller in labellers]
+    return Labeller(Layered(predictors, offsets), LabelSet(tuple(names), tuple(colours), {}))
 
 
 def fit_labeller(

@@ -88,9 +88,13 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_not_plain_is_refused_and_nothing_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.pkl").write_bytes(HOSTILE[name])
     with pytest.raises(OnemaskError, match="^net.pkl: ") as caught:
         read(HOSTILE[name])
-    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
+    assert "\n" not in str(caught.value)
+    with open("net.pkl", "rb") as stream, pytest.raises(OnemaskError, match="^net.pkl: "):
+        read_pickle(stream, ALLOWED, "net.pkl")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.pkl"]
 
 
 def test_the_refused_global_is_named():

@@ -64,6 +64,13 @@ def test_networks_of_another_kind_are_named(generator, tmp_path, monkeypatch, ch
         load_generator(path)
 
 
+def test_weights_of_another_rank(generator, tmp_path, monkeypatch):
+    generator.mapping.fc0.weight = torch.nn.Parameter(torch.tensor(1.0))
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
+    with pytest.raises(OnemaskError, match="mapping.fc0.weight is missing, or not of 2 dimensions"):
+        read_stylegan2_ada(path)
+
+
 def test_channels_that_follow_no_rule(generator, tmp_path, monkeypatch):
     generator.synthesis.b4.conv1.weight = torch.nn.Parameter(torch.zeros(7, 12, 3, 3))
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
@@ -103,6 +110,7 @@ BROKEN = {
     "no_bytes": lambda: in_storage("x"),
     "garbage": lambda: in_storage(b"x"),
     "no_arguments": lambda: Calls(torch._utils._rebuild_tensor_v2),
+    "zero_sized": lambda: forged(torch.zeros(4), size=(2**36, 0, 3, 3), stride=(0, 0, 0, 0)),
     "empty_parameter": lambda: Calls(torch._utils._rebuild_parameter, 3, False, None),
 }
 
@@ -110,9 +118,29 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_tensors_that_the_file_does_not_hold_are_refused(name, generator, tmp_path, monkeypatch):
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
-    meta = EasyDict(state={"_parameters": {"x": BROKEN[name]()}, "_buffers": {}, "_modules": {}})
-    path.write_bytes(pickle.dumps({"G_ema": Calls(_reconstruct_persistent_obj, meta)}, protocol=3))
+    path.write_bytes(pickle.dumps({"G_ema": persistent({"x": BROKEN[name]()})}, protocol=3))
     with pytest.raises(OnemaskError, match=r"net.pkl: (a tensor|a storage|a parameter|not a complete pickle)"):
+        read_stylegan2_ada(path)
+
+
+def persistent(parameters=(), modules=()):
+    """A module record with these parameters and modules by name."""
+    meta = EasyDict(state={"_parameters": dict(parameters), "_buffers": {}, "_modules": dict(modules)})
+    return Calls(_reconstruct_persistent_obj, meta)
+
+
+def test_modules_and_storages_that_are_shared_do_not_multiply(generator, tmp_path, monkeypatch):
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
+    laughs = persistent()
+    for _ in range(6):
+        laughs = persistent(modules={str(number): laughs for number in range(50)})
+    path.write_bytes(pickle.dumps({"G_ema": laughs}, protocol=3))
+    with pytest.raises(OnemaskError, match="is no module with a state and a place of its own"):
+        read_stylegan2_ada(path)
+    storage = torch.zeros(10_000).__reduce_ex__(2)[1][0]
+    views = [Calls(torch._utils._rebuild_tensor_v2, storage, 0, (10_000,), (1,)) for _ in range(50)]
+    path.write_bytes(pickle.dumps({"G_ema": persistent({str(n): view for n, view in enumerate(views)})}, protocol=3))
+    with pytest.raises(OnemaskError, match="together they are larger than the file"):
         read_stylegan2_ada(path)
 
 

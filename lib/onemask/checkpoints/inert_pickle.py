@@ -7,6 +7,7 @@ Python's own unpickler imports and calls whatever a file names, so that reading 
 
 from __future__ import annotations
 
+import io
 import pickletools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -48,16 +49,33 @@ class Refused(Exception):
     """A pickle that is broken, or that asks for something that is not on the list."""
 
 
+BROKEN = (ValueError, IndexError, KeyError, TypeError, OverflowError, EOFError, AssertionError, RecursionError)
+
+
+class Bounded:
+    """A stream that is never asked for more than is left: a length in a pickle may be any number."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream, start = stream, stream.tell()
+        self.end = stream.seek(0, io.SEEK_END)
+        stream.seek(start)
+        self.readline, self.tell = stream.readline, stream.tell
+
+    def read(self, count: int) -> bytes:
+        """At most `count` bytes."""
+        return self.stream.read(min(count, self.end - self.stream.tell()))
+
+
 def read_pickle(stream: BinaryIO, allowed: Collection[str], where: str) -> Any:
     """The value of the pickle at the stream's position, which moves behind it.
 
     `allowed` are the globals that it may name. OnemaskError names `where` and what was refused.
     """
     try:
-        return _Machine(frozenset(allowed)).run(stream)
+        return _Machine(frozenset(allowed)).run(Bounded(stream))
     except Refused as error:
         raise OnemaskError(f"{where}: {error}; nothing of it was run") from None
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, EOFError) as error:
+    except BROKEN as error:
         raise OnemaskError(f"{where}: not a complete pickle ({' '.join(str(error).split())[:120]})") from None
 
 

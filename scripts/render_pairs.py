@@ -4,7 +4,7 @@ from onemask.demo.worlds import render, seed_range
 from onemask.downstream.pairs import Pairs, write_splits
 from onemask.jobs import job
 
-SPLITS = {"real": "downstream_train", "validation": "validation", "test": "test"}
+SPLITS = {"real": "downstream_train", "validation": "downstream_validation", "test": "test"}
 
 with job(snakemake):
     splits = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from onemask.downstream.deeplab import deeplabv3
-from onemask.downstream.pairs import check_labels, mixed, read_split
+from onemask.downstream.pairs import check_labels, mixed, read_splits
 from onemask.downstream.train import TrainingOptions, predict, train_segmenter
 from onemask.evaluation.metrics import METRICS, area_rows, write_rows
 from onemask.evaluation.pictures import save_arrays
@@ -13,18 +13,18 @@ from onemask.files import write_csv
 from onemask.jobs import device, job
 from onemask.labels import read_labels
 
-SHOWN = 4  # test images whose predictions are kept for a figure
+SHOWN = 2  # test images whose predictions are kept for a figure
 
 with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     names = read_labels(snakemake.input.labels).names
-    real, validation, test = (read_split(snakemake.input.real, name) for name in ("real", "validation", "test"))
+    real, validation, test = read_splits(snakemake.input.real, "real", "validation", "test")
     check_labels(real, names, snakemake.input.real)
-    synthetic = read_split(snakemake.input.synthetic, "synthetic") if snakemake.input.synthetic else None
+    (synthetic,) = read_splits(snakemake.input.synthetic, "synthetic") if snakemake.input.synthetic else [None]
     training = mixed(real, synthetic, int(wildcards.ratio))
     torch.manual_seed(params.seed)
     network = deeplabv3(params.backbone, len(names), test.images.shape[-1])
-    options, state = TrainingOptions(**params.settings), Path(params.state.format(**wildcards))
+    options, state = TrainingOptions(**params.settings), Path(params.state)
     curve = train_segmenter(network, training, validation, names, options, params.seed, state, device(snakemake))
     predicted = predict(network, test.images, device(snakemake))
     keys = {"study": params.study, "class": wildcards.cls, "method": wildcards.method, "exemplar": 0}

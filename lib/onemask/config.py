@@ -22,6 +22,7 @@ from onemask.errors import OnemaskError
 from onemask.sections import (
     HEAD_EXTRAS,
     PER_CLASS,
+    REAL,
     ExperimentSettings,
     HeadSettings,
     MethodSettings,
@@ -165,9 +166,15 @@ def _settings_of(source: str) -> list[str]:
 
 
 def _check_downstream(study: Study) -> None:
+    """Table 3's runs need an exemplar each; REAL stands in the place of a method there."""
     settings = study.downstream
+    if REAL in study.methods:
+        raise OnemaskError(f"config: methods: {REAL!r} stands for no method in Table 3; choose another name")
     _check_known("downstream.classes", settings.classes or [], study.classes, "class")
-    for cls in settings.classes if settings.classes is not None else study.class_names:
+    for name in settings.methods:
+        if study.methods[name].fit_split != "exemplars":
+            raise OnemaskError(f"config: downstream.methods: {name} is not fitted on an exemplar")
+    for cls in (settings.classes if settings.classes is not None else study.class_names) if settings.methods else []:
         if settings.runs > (there := study.classes[cls].annotated_set.exemplars):
             raise OnemaskError(f"config: downstream.runs: {settings.runs}, but {cls} has {there} exemplars")
 

@@ -28,6 +28,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="hex SHA-25
 Augmentation = Literal[
     "flip", "rotate90", "translate", "scale", "rotate", "stretch", "brightness", "contrast", "luma", "hue", "saturation"
 ]
+REAL = "real"  # in the place of a method: a downstream training without synthetic images
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -218,7 +219,7 @@ class SamplesSettings(Section):
 
 
 class HeadSettings(Section):
-    """The one-shot segmenters' optimisation, the same for every method (decisions 26-28)."""
+    """The one-shot segmenters' optimisation, the same for every method but for its own settings (decisions 26-28)."""
 
     hidden: Positive = 32
     epochs: Positive = 200
@@ -316,17 +317,23 @@ class DownstreamSettings(Section):
 
     classes: list[Name] | None = None
     methods: list[Name] = []
-    ratios: list[Positive] = Field([1, 2, 5], description="synthetic images per real one")
+    ratios: list[Positive] = Field([1, 2, 5], min_length=1, description="synthetic images per real one")
     runs: Positive = 3
     real: Positive = Field(80, description="annotated real images to train on")
     validation: Positive = 40
     test: Positive = 200
     backbone: Literal["light", "resnet50", "resnet101"] = "light"
     steps: Positive = 300
-    batch: Positive = 8
+    batch: int = Field(8, ge=2, description="batch norm needs two")
     learning_rate: PositiveFloat = 0.001
     weight_decay: float = Field(1e-4, ge=0)
     evaluate_every: Positive = 50
+
+    @model_validator(mode="after")
+    def _batches_are_full(self) -> DownstreamSettings:
+        if self.batch > self.real:
+            raise ValueError(f"batch: {self.batch} is more than the {self.real} real images")
+        return self
 
 
 class TableSettings(Section):

@@ -120,6 +120,13 @@ def test_a_labeller_labels_again_without_an_annotation(folder, made):
     assert all(labelled[name] == first[name] for name in labelled if name.endswith(".png"))
 
 
+def test_a_labeller_of_another_generator_is_refused(folder, made):
+    torch.manual_seed(1)
+    save_generator(folder / "other.safetensors", Generator(8, 8, SIZE, channel_base=128, channel_max=8))
+    with pytest.raises(OnemaskError, match="labeller: was fitted on another generator"):
+        run(Request(folder / "other.safetensors", folder / "strange", 4, labellers=(made / "labeller",)))
+
+
 def test_several_labellers_make_one_data_set_the_first_on_top(folder, made):
     (folder / "top.yaml").write_text("labels: {background: '#000000', top: '#00ff00'}\n")
     top = np.zeros((SIZE, SIZE), np.uint8)
@@ -132,7 +139,7 @@ def test_several_labellers_make_one_data_set_the_first_on_top(folder, made):
     assert np.array_equal(merged, np.where(first > 0, first, np.where(second > 0, second + 1, 0)))
     coco = COCO(folder / "both/annotations.json")
     assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["top", "left", "right"]
-    with pytest.raises(OnemaskError, match="two of them have the label 'left'"):
+    with pytest.raises(OnemaskError, match="two of them have the label or colour 'left'"):
         run(Request(folder / "g.safetensors", folder / "twice", 4, labellers=(made / "labeller",) * 2))
 
 

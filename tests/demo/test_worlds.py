@@ -93,7 +93,7 @@ def test_pasting_another_images_mask_scores_little(world: str) -> None:
 
 def test_seed_ranges_are_long_and_disjoint() -> None:
     ranges = [seed_range(split) for split in SPLITS]
-    assert SPLITS == ("generator", "annotator", "downstream_train", "validation", "test")
+    assert SPLITS == ("generator", "annotator", "downstream_train", "validation", "test", "downstream_validation")
     assert all(len(part) >= 1_000_000 for part in ranges)
     for first, second in combinations(ranges, 2):
         assert first.stop <= second.start or second.stop <= first.start

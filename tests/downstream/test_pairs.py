@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from onemask.downstream.pairs import Pairs, check_labels, mixed, read_split, write_splits
+from onemask.downstream.pairs import Pairs, check_labels, mixed, read_splits, write_splits
 from onemask.errors import OnemaskError
 
 
@@ -35,7 +35,7 @@ def test_splits_come_back_and_equal_ones_are_equal_bytes(tmp_path):
     for name in "ab":
         write_splits(tmp_path / f"{name}.npz", {"real": pairs(3, 7), "test": pairs(1)})
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    back = read_split(tmp_path / "a.npz", "real")
+    back, _ = read_splits(tmp_path / "a.npz", "real", "test")
     assert len(back) == 3 and back.images.max() == 7
     with pytest.raises(OnemaskError, match="a.npz"):
-        read_split(tmp_path / "a.npz", "validation")
+        read_splits(tmp_path / "a.npz", "validation")

@@ -8,7 +8,7 @@ from onemask.downstream.attention import (
     SpatialSelection,
     gather_levels,
 )
-from onemask.downstream.sdanet import sdanet
+from onemask.downstream.sdanet import region_pool, sdanet
 from onemask.errors import OnemaskError
 
 
@@ -37,10 +37,13 @@ def test_levels_are_gathered_by_maxima_and_repetition():
     assert gathered[0, 0, 0].tolist() == [[5, 7], [13, 15]] and gathered[0, 1, 0].tolist() == [[7, 7], [7, 7]]
 
 
-def test_a_context_block_adds_the_same_to_every_pixel():
-    x = torch.randn(1, 16, 5, 5)
-    added = GlobalContext(16)(x) - x
-    torch.testing.assert_close(added, added[..., :1, :1].expand_as(added), rtol=1e-4, atol=1e-5)
+def test_a_context_block_adds_to_every_pixel_what_its_mean_says():
+    torch.manual_seed(0)
+    block, x = GlobalContext(64), torch.randn(2, 64, 5, 5)
+    weights = block.attention(x).flatten(2).softmax(dim=2)
+    expected = block.transform((x.flatten(2) * weights).sum(dim=2)[..., None, None])
+    torch.testing.assert_close(block(x) - x, expected.expand_as(x), rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(expected[0], expected[1])
 
 
 def test_attention_keeps_names_and_sizes():
@@ -93,6 +96,35 @@ def test_losses_name_every_stage_and_an_image_without_objects_is_no_error():
     losses = sdanet(2, 64)([scene(0)[0], torch.rand(3, 64, 64)], [scene(0)[1], empty])
     assert {"loss_classifier_1", "loss_box_2", "loss_box_3", "loss_mask", "loss_objectness"} <= set(losses)
     assert all(torch.isfinite(loss) for loss in losses.values())
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_detections_have_masks_of_the_images_size(attention):
+    torch.manual_seed(0)
+    network = sdanet(2, 64, attention=attention).eval()
+    for stage in network.roi_heads.stages:
+        stage.score_thresh, stage.detections_per_img = 0.0, 5
+    with torch.no_grad():
+        found = network([scene(0)[0], torch.rand(3, 64, 64)])
+    for result in found:
+        assert len(result["boxes"]) == 5 and result["masks"].shape == (5, 1, 64, 64)
+        assert set(result["labels"].tolist()) <= {1, 2} and (result["boxes"][:, 2:] > result["boxes"][:, :2]).all()
+        assert result["scores"].tolist() == sorted(result["scores"].tolist(), reverse=True)
+
+
+def test_images_without_a_proposal_have_no_detection():
+    heads = sdanet(2, 64).eval().roi_heads
+    features = {name: torch.zeros(2, 48, size, size) for name, size in zip("0123", (32, 16, 8, 4), strict=True)}
+    found = heads(features, [torch.zeros(0, 4)] * 2, [(64, 64)] * 2)[0]
+    assert [len(result["boxes"]) for result in found] == [0, 0] and found[0]["masks"].shape[0] == 0
+
+
+def test_every_level_of_the_pyramid_feeds_the_heads():
+    pool = region_pool("light", 64, 7)
+    features = {name: torch.zeros(1, 1, size, size) for name, size in zip("0123", (32, 16, 8, 4), strict=True)}
+    boxes = [torch.tensor([[0.0, 0, side, side] for side in (7, 14, 28, 60)])]
+    pool(features, boxes, [(64, 64)])
+    assert pool.map_levels(boxes).tolist() == [0, 1, 2, 3]
 
 
 def test_an_unknown_body_lists_the_bodies():

@@ -1,7 +1,10 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 
+from onemask.downstream import train
 from onemask.downstream.deeplab import deeplabv3
 from onemask.downstream.pairs import Pairs
 from onemask.downstream.train import TrainingOptions, augmented, mean_scores, predict, train_segmenter
@@ -70,18 +73,55 @@ def test_an_interrupted_training_gives_the_same_weights(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), parts.state_dict().values(), strict=True))
 
 
-def test_a_loss_that_is_not_finite_names_seed_and_step_and_keeps_the_state(tmp_path):
+def test_what_is_not_finite_names_seed_and_step_and_keeps_the_state(tmp_path, monkeypatch):
     state = tmp_path / "state.safetensors"
-    options = TrainingOptions(steps=6, batch=4, evaluate_every=2, learning_rate=1e30)
-    with pytest.raises(OnemaskError, match=r"not finite at step \d of seed 7"):
-        train_segmenter(network(), shapes(8), shapes(2), LABELS, options, 7, state)
+    options = TrainingOptions(steps=6, batch=4, evaluate_every=2)
+    net, kept = network(), []
+
+    def spoil(run, *arguments):
+        if run.step == 3:  # after the state of step 2
+            kept.append(state.read_bytes())
+            torch.nn.init.constant_(next(net.parameters()), float("nan"))
+        return step(run, *arguments)
+
+    step = train.train_step
+    monkeypatch.setattr(train, "train_step", spoil)
+    with pytest.raises(OnemaskError, match="not finite at step 3 of seed 7"):
+        train_segmenter(net, shapes(8), shapes(2), LABELS, options, 7, state)
+    assert state.read_bytes() == kept[0]
 
 
-def test_a_state_of_another_network_is_refused(tmp_path):
-    state, options = tmp_path / "state.safetensors", TrainingOptions(steps=2, batch=2, evaluate_every=2)
+def test_an_update_that_makes_weights_infinite_is_not_kept(tmp_path, monkeypatch):
+    state, net = tmp_path / "state.safetensors", network()
+    options = TrainingOptions(steps=2, batch=4, evaluate_every=1)
+
+    def overshoot(run, *arguments):
+        loss = step(run, *arguments)
+        torch.nn.init.constant_(next(net.parameters()), float("inf"))
+        return loss
+
+    step = train.train_step
+    monkeypatch.setattr(train, "train_step", overshoot)
+    with pytest.raises(OnemaskError, match="not finite at step 1 of seed 7"):
+        train_segmenter(net, shapes(8), shapes(2), LABELS, options, 7, state)
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("change", ["options", "seed", "data", "network"])
+def test_the_state_of_another_training_is_not_gone_on_with(tmp_path, change):
+    state, options = tmp_path / "state.safetensors", TrainingOptions(steps=4, batch=2, evaluate_every=2)
     train_segmenter(network(), shapes(4), shapes(2), LABELS, options, 1, state)
-    with pytest.raises(OnemaskError, match="state.safetensors: was written with other settings"):
-        train_segmenter(deeplabv3("light", 7, 32), shapes(4), shapes(2), LABELS, options, 1, state)
+    other = TrainingOptions(steps=2, batch=2, evaluate_every=2) if change == "options" else options
+    data, seed = shapes(4, seed=int(change == "data")), 2 if change == "seed" else 1
+    labels = (*LABELS, "star") if change == "network" else LABELS
+    torch.manual_seed(0)
+    nets = [deeplabv3("light", len(labels), 32)]
+    nets.append(copy.deepcopy(nets[0]))
+    one, two = (
+        train_segmenter(net, data, shapes(2), labels, other, seed, kept)
+        for net, kept in zip(nets, (state, None), strict=True)
+    )
+    assert one == two
 
 
 def test_augmentation_moves_image_and_label_map_together():

@@ -73,6 +73,13 @@ def test_aligned_regions_equal_a_sum_over_all_pixels(aligned, ratio):
                 torch.testing.assert_close(pooled[number, :, row, column], total / ratio**2, rtol=1e-4, atol=1e-5)
 
 
+def test_without_a_ratio_a_box_has_a_sample_per_pixel():
+    features = torch.randn(1, 2, 16, 16, generator=torch.Generator().manual_seed(5))
+    region = torch.tensor([[0.0, 1, 2, 13, 8]])  # 12 x 6 pixels in 4 x 4 bins: 3 samples for the wider side
+    adaptive, three = (align(features, region, 1.0, 4, 4, ratio, False) for ratio in (-1, 3))
+    torch.testing.assert_close(adaptive, three)
+
+
 def test_gradients_reach_the_features_of_boxed_images_alone():
     features = torch.randn(2, 1, 8, 8, requires_grad=True)
     ops.roi_align(features, torch.tensor([[1.0, 1, 1, 5, 5]]), 2, 1.0, 2).sum().backward()

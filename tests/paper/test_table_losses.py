@@ -14,7 +14,7 @@ OPTIONS = {"study": "demo_x", "class": "baggage", "losses": {"stylegan2_ada": SE
 
 def training(folder, name, rates, scores, kimg=100):
     ends = {"overfitting": 0.61, "ada_p": 0.2}
-    rows = [{"kimg": k, **ends, "images_per_second": rate} for k, rate in enumerate(rates)]
+    rows = [{"kimg": kimg / len(rates) * (i + 1), **ends, "images_per_second": r} for i, r in enumerate(rates)]
     metrics = write_rows(folder / f"{name}.m.csv", rows)
     found = [{"kimg": kimg / len(scores) * (i + 1), SCORE: score} for i, score in enumerate(scores)]
     return metrics, write_rows(folder / f"{name}.s.csv", found)

@@ -198,6 +198,12 @@ def test_downstream_trainings_share_their_test_images_and_their_budget(folder):
     conditions = {(row["method"], row["ratio"], row["replicate"]) for row in found}
     assert len(conditions) == (1 + len(settings.methods) * len(settings.ratios)) * settings.runs
     assert len(found) == len(conditions) * settings.test
+    truths = {
+        tuple((row["image"], row["label"], row["area_true"]) for row in rows(path))
+        for path in (folder / "results/test/downstream/face").glob("*.csv")
+        if not path.name.endswith(".curve.csv")
+    }
+    assert len(truths) == 1
     steps = {(row["method"], row["step"]) for row in rows(folder / "results/test/downstream_curves.csv")}
     assert {step for method, step in steps if method == "real"} == {step for _, step in steps} == {"2", "4"}
     assert r"\texttt{test}" in (folder / "results/table3.tex").read_text()

@@ -9,7 +9,7 @@ from onemask.codedigest import code_digest
 from onemask.config import load_study, own_defaults
 from onemask.errors import OnemaskError, one_line_errors
 from onemask.labels import read_labels
-from onemask.sections import GeneratorTrainingSettings
+from onemask.sections import REAL, GeneratorTrainingSettings
 from onemask.seeds import derive_seed
 
 REPOSITORY = Path(workflow.basedir)
@@ -52,7 +52,6 @@ PUBLISHED = [
 SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
 DOWNSTREAM_CLASSES = STUDY.class_names if STUDY.downstream.classes is None else STUDY.downstream.classes
-REAL = "real"  # in the place of a method: no synthetic images
 
 
 wildcard_constraints:

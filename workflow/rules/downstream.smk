@@ -167,3 +167,4 @@ rule downstream:
     # Beside `paper`: many trainings (docs/downstream.md).
     input:
         [f"results/{name}" for name in DOWNSTREAM],
+        f"{RESULTS}/html/table3.html",

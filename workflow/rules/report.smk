@@ -54,7 +54,7 @@ rule readable_table:
     log:
         f"{LOGS}/readable_table/{{table}}.log",
     wildcard_constraints:
-        table="|".join([*TABLES, "claims"]),
+        table="|".join([*TABLES, "table3", "claims"]),
     threads: 1
     resources:
         mem_mb=500,

@@ -72,7 +72,7 @@ def run(request: Request) -> str:
     source: dict[str, Any] = {"generator": generator.fingerprint()}
     source |= {name: getattr(request, name) for name in ("truncation", "seed", "most_certain")}
     if request.labellers:
-        labeller = layered([load_labeller(folder) for folder in request.labellers])
+        labeller = layered([load_labeller(folder, generator) for folder in request.labellers])
         source["labellers"] = [sha256(folder / SEGMENTER) for folder in request.labellers]
         writer = LabelledWriter(request.out, labeller.labels, source)
     else:
@@ -115,7 +115,7 @@ def fitted(request: Request, generator: Generator, study: Study, annotation: Ann
     """A labeller of the study's method; kept in OUT/labeller, and taken from there."""
     folder = request.out / "labeller"
     if (folder / LABELS).is_file():  # written last
-        return load_labeller(folder)
+        return load_labeller(folder, generator)
     sections = {name: getattr(study, name).model_dump(mode="json") for name in SECTIONS}
     method = study.methods[request.method].model_dump(mode="json")
     image = (annotation.ws, annotation.label_map, annotation.labels)

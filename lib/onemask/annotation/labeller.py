@@ -71,6 +71,17 @@ class Layered:
             merged = torch.where((merged == 0) & (found > 0), found + offset, merged)
         return merged
 
+    def uncertainty(self, features: Features) -> Tensor:
+        """The largest of the predictors' uncertainties, per image [N]; OnemaskError where one states none."""
+        return torch.stack([uncertainty_of(predictor, features) for predictor in self.predictors]).amax(dim=0)
+
+
+def uncertainty_of(predictor: Predictor, features: Features) -> Tensor:
+    """Per image [N]; OnemaskError where the predictor states none."""
+    if not hasattr(predictor, "uncertainty"):
+        raise OnemaskError("this method states no uncertainty: leave --most-certain out, or use --method datasetgan")
+    return predictor.uncertainty(features)
+
 
 def layered(labellers: Sequence[Labeller]) -> Labeller:
     """One labeller of all labels of several, on the same generator; OnemaskError for a label that two of them have."""
@@ -78,8 +89,9 @@ def layered(labellers: Sequence[Labeller]) -> Labeller:
         return labellers[0]
     names, colours, offsets = ["background"], [labellers[0].labels.colours[0]], []
     for labeller in labellers:
-        if twice := [name for name in labeller.labels.names[1:] if name in names]:
-            raise OnemaskError(f"--labeller: two of them have the label {twice[0]!r}; give each label to one")
+        for values, known in ((labeller.labels.names[1:], names), (labeller.labels.colours[1:], colours)):
+            if twice := [value for value in values if value in known]:
+                raise OnemaskError(f"--labeller: two of them have the label or colour {twice[0]!r}; change one")
         offsets.append(len(names) - 1)
         names += labeller.labels.names[1:]
         colours += labeller.labels.colours[1:]
@@ -117,7 +129,11 @@ def fit_labeller(
     segmenter.fit(features, torch.from_numpy(label_map)[None].to(ws.device))
     settings = build_settings(method, sections["heads"])
     save_segmenter(folder / SEGMENTER, segmenter, method["module"], settings, len(labels))
-    content = {"labels": dict(zip(labels.names, labels.colours, strict=True)), "clustering": name}
+    content = {
+        "labels": dict(zip(labels.names, labels.colours, strict=True)),
+        "clustering": name,
+        "generator": generator.fingerprint(),
+    }
     write_text(folder / LABELS, yaml.safe_dump(content, sort_keys=False))
     return Labeller(segmenter, labels)
 
@@ -138,12 +154,15 @@ def fit_clustering(
         draw_samples(generator, **section, truncation=truncation, seed=own).save(path)
 
 
-def load_labeller(folder: str | Path) -> Labeller:
-    """What `fit_labeller` kept; OnemaskError for a folder that is none."""
+def load_labeller(folder: str | Path, generator: FeatureGenerator) -> Labeller:
+    """What `fit_labeller` kept; OnemaskError for a folder that is none, or that was fitted on another generator."""
     folder = Path(folder)
     if not (folder / SEGMENTER).is_file() or not (folder / LABELS).is_file():
         raise OnemaskError(f"{folder}: no labeller; `onemask annotate --label-map ...` leaves one in OUT/labeller")
-    name = yaml.safe_load((folder / LABELS).read_text(encoding="utf-8")).get("clustering")
+    content = yaml.safe_load((folder / LABELS).read_text(encoding="utf-8"))
+    if content.get("generator") != generator.fingerprint():
+        raise OnemaskError(f"{folder}: was fitted on another generator, of other weights")
+    name = content.get("clustering")
     clustering = LOADERS[name](folder / CLUSTERING) if name else None
     labels = read_labels(folder / LABELS)
     num_labels = read_safetensors(folder / SEGMENTER)[1].get("num_labels")

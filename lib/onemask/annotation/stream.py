@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from onemask.annotation.labeller import Labeller
+from onemask.annotation.labeller import Labeller, uncertainty_of
 from onemask.data.labelled import LabelledWriter
-from onemask.errors import OnemaskError
 from onemask.seeds import derive_seed
 from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.protocol import FeatureGenerator
@@ -91,7 +89,7 @@ def label(
     middle = time.perf_counter()
     kept = list(range(len(seeds)))
     if threshold is not None:
-        certain = uncertainty(labeller, features) <= threshold
+        certain = uncertainty_of(labeller.segmenter, features) <= threshold
         kept = certain.nonzero().flatten().tolist()
     label_maps = labeller.segmenter.predict(features).cpu().numpy()
     timing.generating += middle - start
@@ -107,13 +105,5 @@ def calibrate(
     with torch.no_grad():
         for start in range(base, base + CALIBRATION, batch):
             ws = generator.sample_ws(range(start, min(start + batch, base + CALIBRATION)), truncation)
-            scores.append(uncertainty(labeller, generator.features(ws)[1]))
+            scores.append(uncertainty_of(labeller.segmenter, generator.features(ws)[1]))
     return float(torch.cat(scores).quantile(share))
-
-
-def uncertainty(labeller: Labeller, features: list[Tensor]) -> Tensor:
-    """Per image [N]; OnemaskError where the segmenter states none."""
-    if not hasattr(labeller.segmenter, "uncertainty"):
-        raise OnemaskError("this method states no uncertainty: leave --most-certain out, or use --method datasetgan")
-    return labeller.segmenter.uncertainty(features)
-

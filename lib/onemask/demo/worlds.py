@@ -16,7 +16,7 @@ from onemask.errors import OnemaskError
 # function such as sin differ in the last bit, so the bytes of an image would depend on its place in an odd-sized batch.
 BATCH = 32
 
-SPLITS = ("generator", "annotator", "downstream_train", "validation", "test")
+SPLITS = ("generator", "annotator", "downstream_train", "validation", "test", "downstream_validation")
 SEEDS_PER_SPLIT = 100_000_000
 
 

@@ -83,7 +83,7 @@ def _predict(
 
 def _regressed(stage: RoIHeads, boxes: Tensor, proposals: list[Tensor], shapes: Sizes) -> list[Tensor]:
     """Proposals moved by a stage's regression, inside their images; a box that has vanished stays as it was."""
-    moved = stage.box_coder.decode(boxes[:, :4].detach(), proposals)[:, 0]
+    moved = stage.box_coder.decode(boxes[:, :4].detach(), proposals).reshape(-1, 4)
     parts = moved.split([len(part) for part in proposals])
     clipped = [ops.clip_boxes_to_image(part, shape) for part, shape in zip(parts, shapes, strict=True)]
     solid = [(part[:, 2:] - part[:, :2] > 1e-2).all(dim=1, keepdim=True) for part in clipped]

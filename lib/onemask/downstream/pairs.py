@@ -59,8 +59,8 @@ def write_splits(path: str | Path, splits: Mapping[str, Pairs]) -> None:
         np.savez_compressed(stream, **arrays)
 
 
-def read_split(path: str | Path, name: str) -> Pairs:
-    """The pairs of one split; OnemaskError names a file that lacks it."""
-    keys = [f"{name}/images", f"{name}/label_maps"]
+def read_splits(path: str | Path, *names: str) -> list[Pairs]:
+    """The pairs of each split; OnemaskError names a file that lacks one."""
+    keys = [f"{name}/{part}" for name in names for part in ("images", "label_maps")]
     arrays = read_npz(path, keys, "annotated images", "run the rule that makes it again")
-    return Pairs(*(arrays[key] for key in keys))
+    return [Pairs(arrays[f"{name}/images"], arrays[f"{name}/label_maps"]) for name in names]

@@ -41,11 +41,13 @@ def _resnet101() -> nn.Module:
     return IntermediateLayerGetter(resnet101(weights=None), {f"layer{i + 1}": name for i, name in enumerate(LEVELS)})
 
 
-# name -> (builder, channels of its maps, of the pyramid, and of the box heads)
+# name -> (builder; channels of its maps, of the pyramid, and of the box heads; the level that boxes of CANONICAL pixels
+# are read from, as the binary logarithm of its stride: the last but one)
 BODIES = {
-    "light": (LightBody, LIGHT_WIDTHS[1:], 48, 128),
-    "resnet101": (_resnet101, (256, 512, 1024, 2048), 256, 1024),
+    "light": (LightBody, LIGHT_WIDTHS[1:], 48, 128, 3),
+    "resnet101": (_resnet101, (256, 512, 1024, 2048), 256, 1024, 4),
 }
+CANONICAL = 224  # pixels at REFERENCE
 
 
 class AttentivePyramid(nn.Module):
@@ -53,7 +55,7 @@ class AttentivePyramid(nn.Module):
 
     def __init__(self, body: str, attention: bool = True) -> None:
         super().__init__()
-        make, widths, self.out_channels, _ = BODIES[body]
+        make, widths, self.out_channels, *_ = BODIES[body]
         self.body = make()
         pool = ops.feature_pyramid_network.LastLevelMaxPool()
         self.pyramid = ops.FeaturePyramidNetwork(list(widths), self.out_channels, pool)
@@ -73,16 +75,15 @@ def sdanet(num_classes: int, resolution: int, body: str = "light", attention: bo
     if body not in BODIES:
         raise OnemaskError(f"sdanet.body {body!r} is not one of {', '.join(BODIES)}")
     backbone = AttentivePyramid(body, attention)
-    channels, hidden = backbone.out_channels, BODIES[body][3]
     stages = [
-        _stage(channels, hidden, 1 + num_classes, iou, weights, masks=number == len(IOUS) - 1)
+        _stage(body, resolution, 1 + num_classes, iou, weights, masks=number == len(IOUS) - 1)
         for number, (iou, weights) in enumerate(zip(IOUS, BOX_WEIGHTS, strict=True))
     ]
     transform = detection.transform.GeneralizedRCNNTransform(
         resolution, resolution, [0.5] * 3, [0.5] * 3, size_divisible=32
     )
     return detection.generalized_rcnn.GeneralizedRCNN(
-        backbone, _proposals(channels, resolution), CascadeRoIHeads(stages), transform
+        backbone, _proposals(backbone.out_channels, resolution), CascadeRoIHeads(stages), transform
     )
 
 
@@ -94,10 +95,16 @@ def _proposals(channels: int, resolution: int) -> nn.Module:
     return detection.rpn.RegionProposalNetwork(anchors, head, 0.7, 0.3, 256, 0.5, kept, kept, 0.7)
 
 
+def region_pool(body: str, resolution: int, size: int) -> nn.Module:
+    """RoIAlign to size x size, from the level of the pyramid that a box's size in proportion to the image asks for."""
+    scale = CANONICAL * resolution // REFERENCE
+    return ops.MultiScaleRoIAlign(LEVELS, size, 2, canonical_scale=scale, canonical_level=BODIES[body][4])
+
+
 def _stage(
-    channels: int, hidden: int, num_classes: int, iou: float, weights: tuple[float, ...], masks: bool
+    body: str, resolution: int, num_classes: int, iou: float, weights: tuple[float, ...], masks: bool
 ) -> RoIHeads:
-    pool = ops.MultiScaleRoIAlign(LEVELS, output_size=7, sampling_ratio=2)
+    _, _, channels, hidden, _ = BODIES[body]
     head = detection.faster_rcnn.TwoMLPHead(channels * 7**2, hidden)
     arguments = {
         "fg_iou_thresh": iou,
@@ -110,7 +117,7 @@ def _stage(
         "detections_per_img": 100,
     }
     if masks:
-        arguments["mask_roi_pool"] = ops.MultiScaleRoIAlign(LEVELS, output_size=14, sampling_ratio=2)
+        arguments["mask_roi_pool"] = region_pool(body, resolution, 14)
         arguments["mask_head"] = detection.mask_rcnn.MaskRCNNHeads(channels, [channels] * 4, 1)
         arguments["mask_predictor"] = detection.mask_rcnn.MaskRCNNPredictor(channels, channels, num_classes)
-    return RoIHeads(pool, head, AgnosticPredictor(hidden, num_classes), **arguments)
+    return RoIHeads(region_pool(body, resolution, 7), head, AgnosticPredictor(hidden, num_classes), **arguments)

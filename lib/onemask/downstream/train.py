@@ -8,6 +8,7 @@ gives the weights of an undisturbed one.
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Training:
 
     network: nn.Module
     optimiser: torch.optim.Adam
+    identity: str = ""  # of everything that the training depends on
     best: dict[str, Tensor] = field(default_factory=dict)
     curve: list[dict[str, float]] = field(default_factory=list)
     step: int = 0
@@ -65,12 +67,12 @@ def train_segmenter(
 ) -> list[dict[str, float]]:
     """Train a network whose output is {"out": logits}; it ends with the weights that were best on `validation`.
 
-    Returns the curve. With `state`, a safetensors file, a training goes on from its last validation. OnemaskError names
-    seed and step where the loss is not finite; the state before it is kept.
+    Returns the curve. With `state`, a safetensors file, a training of the same data, options and seed goes on from its
+    last validation. OnemaskError names seed and step where the loss or a weight is not finite; the state is then kept.
     """
     network.to(device)
     optimiser = torch.optim.Adam(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
-    run = Training(network, optimiser)
+    run = Training(network, optimiser, identity(network, training, validation, options, seed))
     if state and state.is_file():
         load_state(state, run)
     losses: list[float] = []
@@ -79,6 +81,7 @@ def train_segmenter(
             losses.append(train_step(run, training, options, seed, device))
             bar.update()
             if run.step % options.evaluate_every == 0 or run.step == options.steps:
+                check_finite([parameter.detach() for parameter in network.parameters()], run.step, seed)
                 scores = mean_scores(predict(network, validation.images, device), validation, labels)
                 run.curve.append({"step": run.step, "loss": float(np.mean(losses)), **scores})
                 if scores[options.metric] >= max(row[options.metric] for row in run.curve):
@@ -103,12 +106,27 @@ def train_step(
     run.optimiser.zero_grad(set_to_none=True)
     logits = run.network(scaled(images.to(device)))["out"]
     loss = F.cross_entropy(logits, label_maps.to(device))
-    if not bool(torch.isfinite(loss)):
-        raise OnemaskError(f"downstream: the loss is not finite at step {run.step} of seed {seed}; lower learning_rate")
+    check_finite([loss], run.step, seed)
     loss.backward()
     run.optimiser.step()
     run.step += 1
     return float(loss.detach())
+
+
+def check_finite(tensors: Sequence[Tensor], step: int, seed: int) -> None:
+    """OnemaskError unless all values are finite."""
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
+        raise OnemaskError(f"downstream: not finite at step {step} of seed {seed}; lower downstream.learning_rate")
+
+
+def identity(network: nn.Module, training: Pairs, validation: Pairs, options: TrainingOptions, seed: int) -> str:
+    """Hex digest of the initial weights, the data, the options and the seed."""
+    digest = hashlib.sha256(f"{options} {seed}".encode())
+    for tensor in network.state_dict().values():
+        digest.update(tensor.cpu().numpy().tobytes())
+    for pairs in (training, validation):
+        digest.update(pairs.images.tobytes() + pairs.label_maps.tobytes())
+    return digest.hexdigest()
 
 
 def augmented(images: np.ndarray, label_maps: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -156,20 +174,19 @@ def save_state(path: Path, run: Training) -> None:
     tensors |= {f"best.{name}": tensor for name, tensor in run.best.items()}
     for name, parameter in run.network.named_parameters():
         tensors |= {f"optimiser.{name}.{key}": value for key, value in run.optimiser.state[parameter].items()}
-    write_safetensors(path, tensors, {"step": run.step, "curve": run.curve})
+    write_safetensors(path, tensors, {"identity": run.identity, "step": run.step, "curve": run.curve})
 
 
 def load_state(path: Path, run: Training) -> None:
-    """Restore what `save_state` wrote; OnemaskError for a state of another network."""
+    """Restore what `save_state` wrote; the state of another training is left alone."""
     tensors, counters = read_safetensors(path)
+    if counters.get("identity") != run.identity:
+        return
     parts: dict[str, dict[str, Any]] = {"network": {}, "best": {}, "optimiser": {}}
     for name, tensor in tensors.items():
         part, rest = name.split(".", 1)
         parts[part][rest] = tensor
-    try:
-        run.network.load_state_dict(parts["network"])
-    except RuntimeError:
-        raise OnemaskError(f"{path}: was written with other settings; remove it to start afresh") from None
+    run.network.load_state_dict(parts["network"])
     for name, parameter in run.network.named_parameters():
         moments = {key: parts["optimiser"][f"{name}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
         run.optimiser.state[parameter] = {

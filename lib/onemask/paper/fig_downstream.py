@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from onemask.paper.colours import OTHER_COLOUR, method_line
 from onemask.paper.drawing import PAGE, write_figure
 from onemask.paper.experiments import spread
-from onemask.paper.table3 import REAL, TITLE, read_rows
+from onemask.paper.table3 import TITLE, read_rows
+from onemask.sections import REAL
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:

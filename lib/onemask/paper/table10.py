@@ -88,7 +88,7 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], failed: Sequence[str],
     sentences = [
         f"wIoU after 1 and more annotated images (shots), study {study}.",
         over_runs(few),
-        "A run of $n$ shots is fitted on $n$ exemplars at once, so that runs share exemplars.",
+        "A run of $n$ shots is fitted on $n$ exemplars, in as many steps as for one, so that runs share exemplars.",
         changed(options["base"]),
         "Bold: best of a column.",
         beside("10"),

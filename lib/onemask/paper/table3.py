@@ -26,8 +26,8 @@ from onemask.paper.tables import (
     ranged,
     write_table,
 )
+from onemask.sections import REAL
 
-REAL = "real"  # in the place of a method: no synthetic images
 TITLE = "Real images alone"
 METRICS = {"wiou": "wIoU", "wiou_fg": WIOU_FG, "miou": "mIoU"}
 KEYS = ["study", "class", "method", "ratio"]
@@ -84,8 +84,8 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
         "ratio R:A of real to synthetic, on synthetic ones that a method annotated from one exemplar; study",
         f"{study}. Every training takes {settings['steps']} steps of {settings['batch']} images. In percent: mean and",
         f"sample standard deviation over {ranged(table['runs'])} runs (exemplar, clustering seed, samples and",
-        f"initialisation), each averaged over the same {ranged(table['images'])} real test images. Bold: best of a",
-        "column.",
+        f"initialisation), each averaged over the same {ranged(table['images'])} real test images; with real images",
+        "alone they differ in the initialisation. Bold: best method of a column.",
         beside("3"),
     ]
     return Table(" ".join(sentences), "tab:downstream", tabulars)

@@ -74,6 +74,7 @@ BLOCKS: dict[str, list[tuple[str, str | None, str | None]]] = {
         ("Epochs", "heads.epochs", None),
         ("Learning rate", "heads.learning_rate", None),
         ("Adam's betas", "heads.betas", None),
+        ("Most samples a step", "heads.batch", None),
     ],
 }
 

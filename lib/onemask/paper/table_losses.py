@@ -32,6 +32,8 @@ def row(name: str, settings: Mapping[str, Any], metrics: str | Path, scores: str
     """A loss with its terms, what its training ended with, its usual rate, and the last generator's score."""
     training, last = pd.read_csv(metrics), pd.read_csv(scores).iloc[-1]
     end = training.iloc[-1]
+    if last["kimg"] != end["kimg"]:
+        raise OnemaskError(f"{scores}: no score of the end; losses.kimg must be a multiple of milestone_kimg")
     return {
         "loss_name": name,
         **{term: settings[term] for term in TERMS},

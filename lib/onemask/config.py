@@ -129,6 +129,7 @@ def _check_names(study: Study) -> None:
     for section in ("rare", "inversion", "speed", "downstream"):
         _check_known(f"{section}.methods", getattr(study, section).methods, study.methods, "method")
     _check_downstream(study)
+    _check_known("sdanet.method", [study.sdanet.method] if study.sdanet.method else [], study.methods, "method")
     for name in study.experiments:
         _check_experiment(study, name)
 

@@ -336,6 +336,28 @@ class DownstreamSettings(Section):
         return self
 
 
+class SDANetSettings(Section):
+    """Section 8.2: SDANet trained on annotated scans, alone and with generated ones that `method` annotated.
+
+    Runs are as in DownstreamSettings; `warm_up` and `evaluate_every` are steps.
+    """
+
+    method: str | None = Field(None, description="annotates the generated scans; null: no such test")
+    ratios: list[Positive] = Field([1, 5, 10], min_length=1, description="synthetic scans per real one")
+    runs: Positive = 3
+    real: Positive = 40
+    validation: Positive = 60
+    test: Positive = 200
+    body: Literal["light", "resnet101"] = "light"
+    steps: Positive = 300
+    batch: Positive = 4
+    learning_rate: PositiveFloat = 0.02
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(1e-4, ge=0)
+    warm_up: Natural = 50
+    evaluate_every: Positive = 100
+
+
 class TableSettings(Section):
     """Looks of Table 2: changing them re-runs the table alone."""
 
@@ -422,6 +444,7 @@ class Study(Section):
     speed: SpeedSettings = SpeedSettings()
     losses: LossesSettings = LossesSettings()
     downstream: DownstreamSettings = DownstreamSettings()
+    sdanet: SDANetSettings = SDANetSettings()
     allow_failures: bool = Field(False, description="go on where a method fails on an exemplar; tables say so")
     table: TableSettings = TableSettings()
 

@@ -83,6 +83,6 @@ def test_a_labelled_data_set_has_an_instance_per_label_and_image(tmp_path):
     found = from_dataset(tmp_path / "set", ["hammer", "wrench"])
     assert len(found) == 2 and found.labels.tolist() == [2, 2] and found.owners.tolist() == [0, 1]
     assert np.array_equal(found.masks[0], label_map == 2)
-    with pytest.raises(OnemaskError, match="set: has no category 'pliers'; there are hammer, wrench"):
+    with pytest.raises(OnemaskError, match="set: has no pliers; there are hammer, wrench"):
         from_dataset(tmp_path / "set", ["pliers"])
     assert Image.open(tmp_path / "set/images/000000.png").size == (SIZE, SIZE)

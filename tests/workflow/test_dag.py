@@ -210,6 +210,16 @@ def test_downstream_trainings_share_their_test_images_and_their_budget(folder):
     assert not list((folder / "results/test/downstream").rglob("*.state.safetensors"))
 
 
+def test_sdanet_learns_from_scans_and_from_baggans_data_set(folder):
+    finished = run(folder, "--cores", "2", "--", "downstream")
+    assert finished.returncode == 0, finished.stdout[-6000:]
+    table, settings = rows(folder / "results/table_sdanet.csv"), STUDY.sdanet
+    assert [row["ratio"] for row in table] == ["0", *map(str, settings.ratios)]
+    assert {row["images"] for row in table} == {str(settings.test)}
+    data_set = folder / f"results/test/sdanet/baggage/{settings.method}.0"
+    assert len(list((data_set / "images").iterdir())) == settings.real * max(settings.ratios)
+
+
 def test_after_the_paper_nothing_is_left_to_do(paper):
     assert "Nothing to be done" in run(paper, "--cores", "1", "--", *TARGETS, "paper").stdout
 

@@ -40,6 +40,7 @@ if CASE:
     FIGURES += ["fig13", "figC3", "figC4"]
 DOWNSTREAM = [
     *("table3.tex", "table3.csv"),
+    *(["table_sdanet.tex", "table_sdanet.csv"] if CASE and STUDY.sdanet.method else []),
     *(f"{name}.{kind}" for name in ("fig_downstream", "fig_downstream_examples") for kind in ("pdf", "png")),
 ]
 PUBLISHED = [

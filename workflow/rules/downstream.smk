@@ -163,6 +163,108 @@ use rule fig1 as fig_downstream_examples with:
         code=code("paper.py", "onemask.paper.fig_downstream_examples"),
 
 
+rule scan_instances:
+    # Annotated scans by split, of the items that the case study segments.
+    input:
+        lambda w: scans_of(w).root or rules.simulate_pidray.output[0].format(cls=w.cls),
+    output:
+        f"{RESULTS}/sdanet/{{cls}}/real.npz",
+    log:
+        f"{LOGS}/scan_instances/{{cls}}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        item_names=lambda w: rare_labels(w.cls),
+        counts={name: getattr(STUDY.sdanet, name) for name in ("real", "validation", "test")},
+        scans=lambda w: scans_of(w).model_dump(include={"crop", "skip_bad"}),
+        resolution=STUDY.resolution,
+        code=code("scan_instances.py"),
+    script:
+        "../../scripts/scan_instances.py"
+
+
+rule annotate_items:
+    # BagGAN's labelled data set: a binary segmenter per item, all of them on the same samples, by `onemask annotate`.
+    input:
+        generator=GENERATOR,
+        annotated=ANNOTATED,
+        labels=labels,
+        clustering=synthesis_clustering,
+    output:
+        dataset=directory(f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{run}}"),
+        instances=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{run}}.npz",
+    log:
+        f"{LOGS}/annotate_items/{{cls}}.{{method}}.{{run}}.log",
+    benchmark:
+        f"{BENCHMARKS}/annotate_items/{{cls}}.{{method}}.{{run}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        item_names=lambda w: rare_labels(w.cls),
+        method=lambda w: method_of(w).model_dump(mode="json"),
+        sections=lambda w: class_sections(w.cls, w.method),
+        images=STUDY.sdanet.real * max(STUDY.sdanet.ratios),
+        truncation=STUDY.truncation,
+        version=STUDY.version,
+        seed=seed("{cls}", "{method}", "sdanet", "{run}"),
+        code=lambda w: code("annotate_items.py", *method_modules(w)),
+    script:
+        "../../scripts/annotate_items.py"
+
+
+rule train_sdanet:
+    input:
+        real=rules.scan_instances.output[0],
+        synthetic=lambda w: [] if w.method == REAL else rules.annotate_items.output.instances.format(**w),
+    output:
+        scores=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.csv",
+        curve=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.curve.csv",
+    log:
+        f"{LOGS}/train_sdanet/{{cls}}.{{method}}.{{ratio}}.{{run}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_sdanet/{{cls}}.{{method}}.{{ratio}}.{{run}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        study=STUDY.study,
+        item_names=lambda w: rare_labels(w.cls),
+        body=STUDY.sdanet.body,
+        options=STUDY.sdanet.model_dump(
+            mode="json",
+            include={"steps", "batch", "learning_rate", "momentum", "weight_decay", "warm_up", "evaluate_every"},
+        ),
+        version=STUDY.version,
+        seed=seed("{cls}", "sdanet", "{run}"),
+        code=code("train_sdanet.py"),
+    script:
+        "../../scripts/train_sdanet.py"
+
+
+use rule table1 as table_sdanet with:
+    input:
+        rows=[
+            f"{RESULTS}/sdanet/{CASE}/{method}.{ratio}.{run}.csv"
+            for method, ratio in [(REAL, 0), *((STUDY.sdanet.method, ratio) for ratio in STUDY.sdanet.ratios)]
+            for run in range(STUDY.sdanet.runs)
+        ],
+        published=repository("config/published.yaml"),
+    output:
+        tex=f"{RESULTS}/table_sdanet.tex",
+        csv=f"{RESULTS}/table_sdanet.csv",
+    log:
+        f"{LOGS}/table_sdanet.log",
+    params:
+        module="table_sdanet",
+        options={
+            "settings": STUDY.sdanet.model_dump(mode="json"),
+            "title": STUDY.methods[STUDY.sdanet.method].title if STUDY.sdanet.method else None,
+        },
+        code=code("paper.py", "onemask.paper.table_sdanet"),
+
+
 rule downstream:
     # Beside `paper`: many trainings (docs/downstream.md).
     input:

@@ -108,6 +108,9 @@ def variants():
         if method in STUDY.downstream.methods
         for run in range(1, STUDY.downstream.runs)
     ]
+    if CASE and STUDY.sdanet.method:
+        own = class_sections(CASE, STUDY.sdanet.method)
+        asked += [(CASE, STUDY.sdanet.method, own, run) for run in range(1, STUDY.sdanet.runs)]
     found = {}
     for cls, method, sections, replicate in asked:
         if file := variant_clustering(cls, method, sections, replicate):

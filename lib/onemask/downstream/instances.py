@@ -87,12 +87,12 @@ def from_scans(scans: Sequence[Scan], categories: Sequence[str], crop: int, size
 
 
 def from_dataset(folder: str | Path, categories: Sequence[str]) -> Instances:
-    """The data set that `onemask annotate` wrote to a folder; OnemaskError where it lacks a category."""
+    """The data set that `onemask annotate` wrote to a folder; OnemaskError where it has none of the categories."""
     folder = Path(folder)
     content = read_json(folder / "annotations.json")
     names = {entry["id"]: entry["name"] for entry in content["categories"]}
-    if missing := [name for name in categories if name not in names.values()]:
-        raise OnemaskError(f"{folder}: has no category {missing[0]!r}; there are {', '.join(names.values())}")
+    if not set(categories) & set(names.values()):
+        raise OnemaskError(f"{folder}: has no {' or '.join(categories)}; there are {', '.join(names.values())}")
     found: dict[int, list[tuple[str, np.ndarray]]] = {entry["id"]: [] for entry in content["images"]}
     for entry in content["annotations"]:
         if (name := names[entry["category_id"]]) in categories:

@@ -58,6 +58,15 @@ def read_table3(path: str | Path) -> tuple[dict[str, float], dict[str, dict[str,
     return _read(path, parse)
 
 
+def read_sdanet(path: str | Path) -> dict[int, float]:
+    """Improvement of SDANet's IoU by synthetic scans, in points: {ratio: points} (Section 8.2)."""
+
+    def parse(content: Any) -> dict[int, float]:
+        return {int(ratio.split(":")[1]): float(gain) for ratio, gain in content["sdanet_iou_improvement"].items()}
+
+    return _read(path, parse)
+
+
 def read_table4(path: str | Path) -> dict[str, dict[str, float]]:
     """Precision at IoU 0.5 of the rare labels: {method: {label: percent}}."""
 

@@ -1,0 +1,52 @@
+"""A labelled data set of several items: `onemask annotate` with a segmenter per item, each fitted on one scan."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+
+from onemask.annotation.command import Request, run
+from onemask.annotation.labeller import CLUSTERING, fit_labeller
+from onemask.data.annotated import read_annotated
+from onemask.downstream.instances import from_dataset, write_instances
+from onemask.errors import OnemaskError
+from onemask.evaluation.one_shot import latents, rare_task
+from onemask.jobs import job
+from onemask.labels import LabelSet, read_labels
+from onemask.seeds import derive_seed
+from onemask.stylegan2.checkpoint import load_generator
+
+with job(snakemake):
+    params, number = snakemake.params, int(snakemake.wildcards.run)
+    folder, labels = Path(snakemake.output.dataset), read_labels(snakemake.input.labels)
+    generator = load_generator(snakemake.input.generator)
+    annotated = read_annotated(snakemake.input.annotated, labels, generator)
+    labellers = []
+    for item in params.item_names:
+        task = rare_task(annotated, item)
+        if number >= len(task.groups):  # the generator draws the item too seldom
+            print(f"{item}: no exemplar {number}, no segmenter", file=sys.stderr)
+            continue
+        (one,) = task.groups[number]
+        own = folder / "labellers" / item
+        own.mkdir(parents=True, exist_ok=True)
+        if snakemake.input.clustering:
+            shutil.copyfile(snakemake.input.clustering, own / CLUSTERING)
+        fit_labeller(
+            own,
+            generator,
+            latents(annotated.ws[[one]], generator.num_ws).contiguous(),
+            task.label_maps[one],
+            LabelSet(("background", item), (labels.colours[0], labels.rare[item]), {}),
+            params.method,
+            params.sections,
+            params.truncation,
+            derive_seed(params.seed, item),
+        )
+        labellers.append(own)
+    if not labellers:
+        raise OnemaskError(f"{snakemake.input.annotated}: no item has an exemplar {number}; lower sdanet.runs")
+    options = {"truncation": params.truncation, "seed": params.seed, "threads": torch.get_num_threads()}
+    run(Request(Path(snakemake.input.generator), folder, params.images, labellers=tuple(labellers), **options))
+    write_instances(snakemake.output.instances, {"synthetic": from_dataset(folder, params.item_names)})

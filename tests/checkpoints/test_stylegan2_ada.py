@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from onemask.annotation.command import Request, run
+from onemask.annotation.command import Request, read_generator, run
 from onemask.checkpoints.stylegan2_ada import read_stylegan2_ada
 from onemask.errors import OnemaskError
-from onemask.stylegan2.checkpoint import load_generator, save_generator
+from onemask.stylegan2.checkpoint import save_generator
 from onemask.stylegan2.generator import Generator
 
 from .ada import EasyDict, _reconstruct_persistent_obj, write_ada
@@ -32,7 +32,7 @@ def test_images_are_those_of_the_network_that_was_pickled(generator, tmp_path, m
     marker = tmp_path / "executed"
     source = EXECUTED.format(path=str(marker))
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch, source, protocol)
-    loaded = load_generator(path)
+    loaded = read_generator(path)
     assert loaded.architecture == generator.architecture
     ws = generator.sample_ws([1, 2], 0.7)
     assert torch.equal(loaded.sample_ws([1, 2], 0.7), ws) and torch.equal(loaded(ws), generator(ws))
@@ -61,7 +61,7 @@ def test_networks_of_another_kind_are_named(generator, tmp_path, monkeypatch, ch
     change(generator)
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
     with pytest.raises(OnemaskError, match=f"net.pkl: {message or 'weights do not match'}"):
-        load_generator(path)
+        read_generator(path)
 
 
 def test_weights_of_another_rank(generator, tmp_path, monkeypatch):

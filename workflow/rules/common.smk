@@ -40,15 +40,16 @@ if CASE:
     FIGURES += ["fig13", "figC3", "figC4"]
 DOWNSTREAM = [
     *("table3.tex", "table3.csv"),
-    *(["table_sdanet.tex", "table_sdanet.csv"] if CASE and STUDY.sdanet.method else []),
     *(f"{name}.{kind}" for name in ("fig_downstream", "fig_downstream_examples") for kind in ("pdf", "png")),
 ]
+SDANET = ["table_sdanet.tex", "table_sdanet.csv"]
 PUBLISHED = [
     *(f"{name}.{kind}" for name in TABLES for kind in ("tex", "csv")),
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
     *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
     *(["table_losses.tex", "table_losses.csv", "figC2.pdf", "figC2.png"] if CASE else []),  # by request alone
     *DOWNSTREAM,
+    *SDANET,
 ]
 SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none

@@ -268,5 +268,5 @@ use rule table1 as table_sdanet with:
 rule downstream:
     # Beside `paper`: many trainings (docs/downstream.md).
     input:
-        [f"results/{name}" for name in DOWNSTREAM],
+        [f"results/{name}" for name in [*DOWNSTREAM, *(SDANET if CASE and STUDY.sdanet.method else [])]],
         f"{RESULTS}/html/table3.html",

@@ -1,4 +1,4 @@
-"""Generators as safetensors: weights, and the architecture in the metadata. NVIDIA's pickles are read as well."""
+"""Generators as safetensors: weights, and the architecture in the metadata."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from onemask.checkpoints.stylegan2_ada import read_stylegan2_ada
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
 from onemask.stylegan2.generator import Generator
@@ -30,8 +29,17 @@ def save_generator(
 
 
 def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Generator:
-    """The generator of a safetensors file or a StyleGAN2-ADA .pkl, float32, in evaluation mode, without gradients."""
-    architecture, tensors = read_stylegan2_ada(path) if Path(path).suffix == ".pkl" else _read_own(path)
+    """The generator of a safetensors file, float32, in evaluation mode, without gradients."""
+    tensors, metadata = read_safetensors(path)
+    if "architecture" not in metadata:
+        raise OnemaskError(f"{path}: no architecture in its metadata; convert the checkpoint to onemask's safetensors")
+    return generator_of(metadata["architecture"], tensors, path, device)
+
+
+def generator_of(
+    architecture: Mapping[str, int], tensors: Mapping[str, Tensor], path: str | Path, device: torch.device | str = "cpu"
+) -> Generator:
+    """The generator of these weights, read from `path`; OnemaskError where they are not those of its architecture."""
     generator = Generator(**architecture)
     known = generator.state_dict()
     missing = [name for name in known if name not in tensors and not name.endswith("resample_filter")]
@@ -41,10 +49,3 @@ def load_generator(path: str | Path, device: torch.device | str = "cpu") -> Gene
         raise OnemaskError(f"{path}: weights do not match its architecture, e.g. {first!r}; fetch it again")
     generator.load_state_dict({**known, **{name: tensor.float() for name, tensor in tensors.items()}})
     return generator.to(device).eval().requires_grad_(False)
-
-
-def _read_own(path: str | Path) -> tuple[dict[str, int], dict[str, Tensor]]:
-    tensors, metadata = read_safetensors(path)
-    if "architecture" not in metadata:
-        raise OnemaskError(f"{path}: no architecture in its metadata; convert the checkpoint to onemask's safetensors")
-    return metadata["architecture"], tensors

@@ -27,7 +27,7 @@ with job(snakemake):
     parts = np.split(chosen, range(BATCH, len(chosen), BATCH))
     real = image_statistics((torch.from_numpy(images[part]) for part in parts), network)
     rows = []
-    for path in tqdm(sorted(Path(snakemake.input.milestones).iterdir()), desc="milestones"):
+    for path in tqdm(sorted(Path(snakemake.input.milestones).glob("*.safetensors")), desc="milestones"):
         generator = load_generator(path)
         sample = partial(sample_images, generator)
         generated = image_statistics(sample_batches(sample, range(count), BATCH), network)

@@ -40,7 +40,7 @@ with job(snakemake):
             task.label_maps[one],
             LabelSet(("background", item), (labels.colours[0], labels.rare[item]), {}),
             params.method,
-            params.sections,
+            {"heads": params.heads},  # the clustering is there already
             params.truncation,
             derive_seed(params.seed, item),
         )

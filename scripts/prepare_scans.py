@@ -3,12 +3,10 @@
 import numpy as np
 from tqdm import tqdm
 
-from onemask.data.pidray import TRAIN, crop_and_resize, read_image, read_pidray
+from onemask.data.pidray import BELT, TRAIN, crop_and_resize, read_image, read_pidray
 from onemask.errors import OnemaskError
 from onemask.files import atomic, write_json
 from onemask.jobs import job
-
-BELT = 255
 
 with job(snakemake), atomic(snakemake.output.images) as temporary:
     settings, size = snakemake.params.settings, snakemake.params.resolution

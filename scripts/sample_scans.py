@@ -3,14 +3,12 @@
 import numpy as np
 import torch
 
-from onemask.data.pidray import TEST, crop_and_resize, read_image, read_pidray
+from onemask.data.pidray import BELT, TEST, crop_and_resize, read_image, read_pidray
 from onemask.demo.worlds import render, seed_range
 from onemask.evaluation.pictures import save_arrays
 from onemask.jobs import job
 from onemask.stylegan2.checkpoint import load_generator
 from onemask.stylegan2.images import to_pixels
-
-BELT = 255
 
 with job(snakemake), torch.no_grad():
     params, generator = snakemake.params, load_generator(snakemake.input.generator)

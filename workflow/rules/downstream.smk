@@ -203,8 +203,8 @@ rule annotate_items:
         mem_mb=2000,
     params:
         item_names=lambda w: rare_labels(w.cls),
-        method=lambda w: method_of(w).model_dump(mode="json"),
-        sections=lambda w: class_sections(w.cls, w.method),
+        method=method_settings,
+        heads=section("heads"),
         images=STUDY.sdanet.real * max(STUDY.sdanet.ratios),
         truncation=STUDY.truncation,
         version=STUDY.version,

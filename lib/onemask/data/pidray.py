@@ -20,6 +20,7 @@ from pycocotools import mask as coco_mask
 
 from onemask.errors import OnemaskError
 
+BELT = 255  # the scanner's empty belt: what lies outside of a scan
 TRAIN, TEST = "train", "test"
 # version -> split -> (annotation file, folder of its images)
 LAYOUTS: dict[str, dict[str, list[tuple[str, str]]]] = {

@@ -12,11 +12,10 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
-from onemask.data.pidray import Scan, crop_and_resize, decode, read_image
+from onemask.data.pidray import BELT, Scan, crop_and_resize, decode, read_image
 from onemask.errors import OnemaskError
 from onemask.files import atomic, read_json, read_npz
 
-BELT = 255  # what lies outside of a crop
 LEAST_AREA = 12  # pixels; a smaller mask is a fault of the segmenter, or what a crop has left of an item
 
 

@@ -55,8 +55,14 @@ def test_a_map_order_with_scattered_sizes_and_a_ratio_that_is_not_whole():
 
 
 def test_small_maps_are_not_blown_up():
-    sizes = [part.shape[-1] for part in made("fcn3").prepare(maps(), 16)]
-    assert sizes == [6, 12, 16]
+    assert [tiles.height for tiles in made("fcn3").prepare(maps(), 16)] == [6, 12, 16]
+
+
+def test_maps_with_a_gradient_are_not_taken_for_constants():
+    network, features = made("fcn3"), [part.requires_grad_() for part in maps()]
+    ours = torch.autograd.grad(network(network.prepare(features, 16), 16).square().mean(), features)
+    theirs = torch.autograd.grad(reference(network, features, "nearest").square().mean(), features)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_layer_widths():

@@ -31,16 +31,16 @@ class Segmenter(Protocol):
     segmenter was fitted on, so that many segmenters of one method, one per exemplar, share it.
     """
 
-    def represent(self, features: Features) -> list[Tensor]:
-        """What the segmenter looks at: maps of the same batch."""
+    def represent(self, features: Features) -> Any:
+        """What the segmenter looks at, in the form that it reads fastest."""
         ...
 
     def fit(self, features: Features, label_maps: Tensor) -> Self:
         """Learn from label maps [n, H, W]. A label that no map holds is simply never predicted."""
         ...
 
-    def segment(self, representation: Sequence[Tensor]) -> Tensor:
-        """Label maps uint8 [N, H, W] from `represent`'s maps."""
+    def segment(self, representation: Any) -> Tensor:
+        """Label maps uint8 [N, H, W] from what `represent` returned."""
         ...
 
     def predict(self, features: Features) -> Tensor:

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onemask.errors import OnemaskError
+from onemask.segmenters.heads import Prepared
 
-Prepare = Callable[[Sequence[Tensor]], list[Tensor]]
+Prepare = Callable[[Sequence[Tensor]], Sequence[Prepared]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def fit_head(
 
 def _batches(
     features: Sequence[Tensor], targets: Tensor, prepare: Prepare, batch: int, generator: torch.Generator
-) -> Iterator[tuple[list[Tensor], Tensor]]:
+) -> Iterator[tuple[Sequence[Prepared], Tensor]]:
     """Endless batches; a full batch is prepared once."""
     # Features never need gradients: without them the first layer's backward pass is half as long.
     take = partial(_take, [feature.detach() for feature in features], targets, prepare)
@@ -70,6 +71,6 @@ def _batches(
 
 def _take(
     features: Sequence[Tensor], targets: Tensor, prepare: Prepare, indices: Tensor | slice
-) -> tuple[list[Tensor], Tensor]:
+) -> tuple[Sequence[Prepared], Tensor]:
     with torch.no_grad():
         return prepare([feature[indices] for feature in features]), targets[indices]

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from onemask.errors import OnemaskError
 from onemask.segmenters.base import Features, check_label_maps, output_size
 from onemask.segmenters.fit import FitOptions, fit_head
-from onemask.segmenters.heads import head, initialise
+from onemask.segmenters.heads import Prepared, head, initialise
 
 Embedding = Callable[[Features, int], Sequence[Tensor]]
+Representation = tuple[Sequence[Prepared], int]  # what the head reads, and the size of its logits
 SETTINGS = ("head", "hidden", "upsampling", "epochs", "learning_rate", "betas", "batch")
 
 
@@ -38,25 +39,26 @@ class HeadSegmenter:
         self._prepare = self.make_head(1).prepare  # a head's preparation needs no weights
 
     @torch.no_grad()
-    def represent(self, features: Features) -> list[Tensor]:
+    def represent(self, features: Features) -> Representation:
         size = output_size(features)
-        return self._prepare(self.embed(features, size), size)
+        return self._prepare(self.embed(features, size), size), size
 
     def fit(self, features: Features, label_maps: Tensor) -> Self:
         check_label_maps(features, label_maps, self.num_labels)
         generator = torch.Generator().manual_seed(self.seed)
-        channels = sum(part.shape[1] for part in self.represent([feature[:1] for feature in features]))
-        self.head = self.make_head(channels)
+        with torch.no_grad():
+            embedded = self.embed([feature[:1] for feature in features], output_size(features))
+        self.head = self.make_head(sum(part.shape[1] for part in embedded))
         initialise(self.head, generator)
         self.head.to(features[0].device)
-        fit_head(self.head, self.represent, features, label_maps, self.options, generator)
+        fit_head(self.head, lambda maps: self.represent(maps)[0], features, label_maps, self.options, generator)
         return self
 
     @torch.no_grad()
-    def segment(self, representation: Sequence[Tensor]) -> Tensor:
+    def segment(self, representation: Representation) -> Tensor:
         if self.head is None:
             raise RuntimeError("predicting before fit()")
-        return self.head(representation, output_size(representation)).argmax(dim=1).to(torch.uint8)
+        return self.head(*representation).argmax(dim=1).to(torch.uint8)
 
     def predict(self, features: Features) -> Tensor:
         return self.segment(self.represent(features))

@@ -19,18 +19,20 @@ from torch import Tensor, nn
 
 from onemask.errors import OnemaskError
 from onemask.kernels.projection import concatenate_features, project_features
+from onemask.kernels.winograd import Tiles, convolve_tiles, to_tiles
 
+Prepared = Tensor | Tiles
 NEGATIVE_SLOPE = 0.2  # of the generator's own leaky ReLU; the paper names none
 
 
 class Head(Protocol):
     """A small network from feature maps to logits."""
 
-    def prepare(self, maps: Sequence[Tensor], size: int) -> list[Tensor]:
+    def prepare(self, maps: Sequence[Tensor], size: int) -> list[Prepared]:
         """Maps [N, C_l, h_l, w_l] in the form that `__call__` reads."""
         ...
 
-    def __call__(self, prepared: Sequence[Tensor], size: int) -> Tensor:
+    def __call__(self, prepared: Sequence[Prepared], size: int) -> Tensor:
         """Logits [N, num_labels, size, size]."""
         ...
 
@@ -67,7 +69,8 @@ class FCN(nn.Module):
     The first convolution, by far the largest, is summed over groups of channels and never sees the whole map. A map
     that nearest upsampling enlarges f-fold gives a 3x3 kernel the same window on all pixels that stem from one source
     pixel, but for the first and the last in each axis. So it is convolved at three pixels per source pixel, and the
-    result of the middle one stands for f - 2: the same numbers in f^2 / 9 times less work.
+    result of the middle one stands for f - 2: the same numbers in f^2 / 9 times less work. On a CPU maps that no
+    gradient flows through are convolved by Winograd's method; cuDNN chooses its own.
     """
 
     def __init__(self, in_channels: int, num_labels: int, layers: int, hidden: int, mode: str = "nearest") -> None:
@@ -76,19 +79,20 @@ class FCN(nn.Module):
         self.layers = nn.ModuleList(_layers(in_channels, [hidden] * (layers - 1) + [num_labels], kernel=3))
         self.to(memory_format=torch.channels_last)
 
-    def prepare(self, maps: Sequence[Tensor], size: int) -> list[Tensor]:
-        """Maps at `size`, or at three times their native size where that is enough."""
+    def prepare(self, maps: Sequence[Tensor], size: int) -> list[Prepared]:
+        """Maps at `size`, or at three times their native size where that is enough; as tiles where that is faster."""
         thrice = [self.mode == "nearest" and 3 * m.shape[-1] < size and size % m.shape[-1] == 0 for m in maps]
         sizes = [3 * m.shape[-1] if small else size for m, small in zip(maps, thrice, strict=True)]
         enlarged = [concatenate_features([m], target, self.mode) for m, target in zip(maps, sizes, strict=True)]
-        # oneDNN convolves channels-last maps a third faster, and would otherwise reorder them in every epoch.
-        return [m.contiguous(memory_format=torch.channels_last) for m in _merge_sizes(enlarged)]
+        # oneDNN convolves channels-last maps a third faster.
+        merged = [m.contiguous(memory_format=torch.channels_last) for m in _merge_sizes(enlarged)]
+        return [to_tiles(m) if m.device.type == "cpu" and not m.requires_grad else m for m in merged]
 
-    def forward(self, prepared: Sequence[Tensor], size: int) -> Tensor:
+    def forward(self, prepared: Sequence[Prepared], size: int) -> Tensor:
         first, *others = self.layers
-        weights = first.weight.split([m.shape[1] for m in prepared], dim=1)
+        weights = first.weight.split([_channels(part) for part in prepared], dim=1)
         biases = [first.bias, *[None] * (len(prepared) - 1)]  # added once
-        parts = [F.conv2d(*group, padding=1) for group in zip(prepared, weights, biases, strict=True)]
+        parts = [_convolve(*group) for group in zip(prepared, weights, biases, strict=True)]
         logits = reduce(torch.add, (_repeat_middles(part, size) for part in parts))
         for layer in others:
             logits = layer(F.leaky_relu(logits, NEGATIVE_SLOPE))
@@ -128,6 +132,16 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 def _merge_sizes(maps: Sequence[Tensor]) -> list[Tensor]:
     """Neighbouring maps of one size as one: fewer, larger products, and the order of channels stays."""
     return [torch.cat(list(same), dim=1) for _, same in groupby(maps, key=lambda m: m.shape[-1])]
+
+
+def _channels(part: Prepared) -> int:
+    return part.channels if isinstance(part, Tiles) else part.shape[1]
+
+
+def _convolve(part: Prepared, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if isinstance(part, Tiles):
+        return convolve_tiles(part, weight, bias)
+    return F.conv2d(part, weight, bias, padding=1)
 
 
 def _repeat_middles(part: Tensor, size: int) -> Tensor:

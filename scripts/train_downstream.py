@@ -25,8 +25,9 @@ with job(snakemake):
     torch.manual_seed(params.seed)
     network = deeplabv3(params.backbone, len(names), test.images.shape[-1])
     options, state = TrainingOptions(**params.settings), Path(params.state)
-    curve = train_segmenter(network, training, validation, names, options, params.seed, state, device(snakemake))
-    predicted = predict(network, test.images, device(snakemake))
+    where, workers = device(snakemake), snakemake.threads - 1  # further threads load data
+    curve = train_segmenter(network, training, validation, names, options, params.seed, state, where, workers)
+    predicted = predict(network, test.images, where)
     keys = {"study": params.study, "class": wildcards.cls, "method": wildcards.method, "exemplar": 0}
     write_rows(snakemake.output.rows, area_rows(predicted, test.label_maps, names).assign(**keys))
     write_csv(snakemake.output.curve, curve, ["step", "loss", *METRICS])

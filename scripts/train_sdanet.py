@@ -1,33 +1,42 @@
 """SDANet trained on real scans and, by ratio, on generated ones; scored on the real test split."""
 
+from pathlib import Path
+
 import torch
 
-from onemask.downstream.detect import DetectorOptions, average_precision, class_iou, find, train_detector
-from onemask.downstream.instances import joined, read_instances
+from onemask.downstream.detect import DetectorOptions, average_precision, class_iou, find, overlaps, train_detector
+from onemask.downstream.instances import check_labels, joined, read_instances
 from onemask.downstream.sdanet import sdanet
 from onemask.files import write_csv
 from onemask.jobs import device, job
 
-COLUMNS = ["study", "class", "method", "ratio", "run", "item", "iou", "ap", "ap_box", "images"]
+KEYS = ["study", "class", "method", "ratio"]
+PRECISIONS = {"ap": "segm", "ap_box": "bbox"}
 
 with job(snakemake):
     params, wildcards, items = snakemake.params, snakemake.wildcards, snakemake.params.item_names
     training, validation, test = read_instances(snakemake.input.real, "real", "validation", "test")
+    check_labels(training, items, snakemake.input.real)
     if snakemake.input.synthetic:
         (synthetic,) = read_instances(snakemake.input.synthetic, "synthetic")
         training = joined(training, synthetic.first(int(wildcards.ratio) * len(training)))
     torch.manual_seed(params.seed)
-    network, where = sdanet(len(items), test.images.shape[-1], params.body), device(snakemake)
-    options = DetectorOptions(**params.options)
-    curve = train_detector(network, training, validation, len(items), options, params.seed, where)
+    network, options = sdanet(len(items), test.images.shape[-1], params.body), DetectorOptions(**params.options)
+    where, workers, state = device(snakemake), snakemake.threads - 1, Path(params.state)  # further threads load data
+    curve = train_detector(network, training, validation, len(items), options, params.seed, state, where, workers)
     found = find(network, test.images, where)
-    shared = {
-        **{"study": params.study, "class": wildcards.cls, "method": wildcards.method, "ratio": wildcards.ratio},
-        **{"run": wildcards.run, "images": len(test)},
-        "ap": average_precision(found, test, len(items)),
-        "ap_box": average_precision(found, test, len(items), "bbox"),
-    }
-    ious = class_iou(found, test, len(items))
-    rows = [{**shared, "item": item, "iou": iou} for item, iou in zip(items, ious, strict=True)]
-    write_csv(snakemake.output.scores, rows, COLUMNS)
+    pixels = overlaps(found, test, len(items))
+    keys = dict(zip(KEYS, (params.study, wildcards.cls, wildcards.method, wildcards.ratio), strict=True))
+    precision = {name: average_precision(found, test, len(items), kind) for name, kind in PRECISIONS.items()}
+    shared = {**keys, "run": wildcards.run, "images": len(test), **precision}
+    scores = [{**shared, "item": item, "iou": iou} for item, iou in zip(items, class_iou(pixels), strict=True)]
+    write_csv(snakemake.output.scores, scores, list(scores[0]))
+    shared = {**keys, "replicate": wildcards.run, "exemplar": 0}
+    rows = [
+        {**shared, "image": image, "label": item, "intersection": intersection, "union": union}
+        for number, item in enumerate(items)
+        for image, (intersection, union) in enumerate(pixels[:, :, number].T)
+    ]
+    write_csv(snakemake.output.rows, rows, list(rows[0]))
     write_csv(snakemake.output.curve, curve, ["step", "loss", "iou"])
+    state.unlink(missing_ok=True)

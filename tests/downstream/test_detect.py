@@ -7,15 +7,15 @@ from onemask.downstream.detect import (
     Found,
     average_precision,
     class_iou,
-    detector_step,
+    draw,
     find,
     mirror,
+    overlaps,
     rate_at,
     train_detector,
 )
 from onemask.downstream.instances import Instances, target_of
 from onemask.downstream.sdanet import sdanet
-from onemask.errors import OnemaskError
 
 SIZE = 64
 
@@ -32,17 +32,21 @@ def scenes(count, seed=0):
     return Instances(images, masks, np.arange(count), labels)
 
 
+def iou(found, truth, num_classes):
+    return class_iou(overlaps(found, truth, num_classes))
+
+
 def perfect(truth, score=0.9):
     return [Found(masks, labels, np.full(len(labels), score)) for masks, labels in map(truth.of, range(len(truth)))]
 
 
 def test_perfect_detections_score_one_and_none_scores_zero():
     truth = scenes(4)
-    assert class_iou(perfect(truth), truth, 2).tolist() == [1, 1]
+    assert iou(perfect(truth), truth, 2).tolist() == [1, 1]
     for kind in ("segm", "bbox"):
         assert average_precision(perfect(truth), truth, 2, kind) == pytest.approx(1)
     nothing = [Found(np.zeros((0, SIZE, SIZE), bool), np.zeros(0, int), np.zeros(0))] * 4
-    assert class_iou(nothing, truth, 2).tolist() == [0, 0] and average_precision(nothing, truth, 2) == 0
+    assert iou(nothing, truth, 2).tolist() == [0, 0] and average_precision(nothing, truth, 2) == 0
 
 
 def test_iou_by_hand_of_the_confident_alone():
@@ -52,13 +56,13 @@ def test_iou_by_hand_of_the_confident_alone():
     found = perfect(truth)
     found[0] = Found(half[None], np.array([1]), np.array([0.9]))
     found[1] = Found(found[1].masks, found[1].labels, np.array([0.4]))
-    assert class_iou(found, truth, 3)[:2].tolist() == [0.5, 0] and np.isnan(class_iou(found, truth, 3)[2])
+    assert iou(found, truth, 3)[:2].tolist() == [0.5, 0] and np.isnan(iou(found, truth, 3)[2])
 
 
 def test_a_class_that_is_confused_counts_against_both():
     truth = scenes(2)
     swapped = [Found(found.masks, 3 - found.labels, found.scores) for found in perfect(truth)]
-    assert class_iou(swapped, truth, 2).tolist() == [0, 0] and average_precision(swapped, truth, 2) == 0
+    assert iou(swapped, truth, 2).tolist() == [0, 0] and average_precision(swapped, truth, 2) == 0
 
 
 def test_mirroring_twice_changes_nothing_and_boxes_go_along():
@@ -84,16 +88,50 @@ def test_a_step_lowers_the_loss_and_the_best_weights_are_kept():
     curve = train_detector(network, training, scenes(2, seed=1), 2, options, 3)
     assert [row["step"] for row in curve] == [2, 4] and curve[-1]["loss"] < curve[0]["loss"]
     truth = scenes(2, seed=1)
-    kept = np.nanmean(class_iou(find(network, truth.images), truth, 2))
+    kept = np.nanmean(iou(find(network, truth.images), truth, 2))
     assert kept == max(row["iou"] for row in curve)
 
 
-def test_a_loss_that_is_not_finite_names_step_and_seed():
-    class Broken(torch.nn.Linear):
-        def forward(self, images, targets):
-            return {"loss": self.weight.sum() * float("nan")}
+def test_an_interrupted_training_gives_the_same_weights(tmp_path):
+    state, options = tmp_path / "state.safetensors", DetectorOptions(steps=4, batch=2, warm_up=0, evaluate_every=2)
 
-    network = Broken(1, 1)
-    optimiser = torch.optim.SGD(network.parameters(), 0.1)
-    with pytest.raises(OnemaskError, match="not finite at step 5 of seed 8"):
-        detector_step(network, optimiser, scenes(2), 2, 5, 8, "cpu")
+    def trained(net, state=None):
+        curve = train_detector(net, scenes(4), scenes(2, seed=1), 2, options, 3, state)
+        return curve, net.state_dict().values()
+
+    def network():
+        torch.manual_seed(0)
+        return sdanet(2, SIZE)
+
+    class Stop(Exception):
+        pass
+
+    def stop(*_):
+        if state.exists():  # the state of step 2
+            raise Stop
+
+    curve, weights = trained(network())
+    interrupted = network()
+    interrupted.register_forward_pre_hook(stop)
+    with pytest.raises(Stop):
+        trained(interrupted, state)
+    resumed_curve, resumed = trained(network(), state)
+    assert resumed_curve == curve and all(torch.equal(a, b) for a, b in zip(weights, resumed, strict=True))
+
+
+def test_a_drawn_batch_depends_on_torchs_seed_alone():
+    truth = scenes(6)
+    batches = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        batches.append(torch.stack([image for image, _ in draw(truth, 3)]))
+    assert torch.equal(batches[0], batches[1]) and not torch.equal(batches[0], batches[2])
+
+
+def test_mixed_precision_leaves_boxes_in_single_precision():
+    torch.manual_seed(0)
+    network, truth = sdanet(2, SIZE), scenes(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        images = [torch.from_numpy(image) / 255 for image in truth.images]
+        losses = network(images, [target_of(truth, i) for i in range(2)])
+    assert all(torch.isfinite(loss) for loss in losses.values())

@@ -72,7 +72,8 @@ def test_four_scenes_are_learnt_by_heart():
     images, targets = zip(*(scene(seed) for seed in range(4)), strict=True)
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     network.train()
-    for _ in range(70):
+    for step in range(90):
+        optimiser.param_groups[0]["lr"] = 1e-3 if step < 70 else 1e-4
         optimiser.zero_grad()
         sum(network(list(images), list(targets)).values()).backward()
         optimiser.step()

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from onemask.downstream import train
 from onemask.downstream.deeplab import deeplabv3
 from onemask.downstream.pairs import Pairs
 from onemask.downstream.train import TrainingOptions, augmented, mean_scores, predict, train_segmenter
 from onemask.errors import OnemaskError
+from onemask.files import read_safetensors
 
 LABELS = ("background", "square", "disc")
 
@@ -73,38 +73,42 @@ def test_an_interrupted_training_gives_the_same_weights(tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), parts.state_dict().values(), strict=True))
 
 
-def test_what_is_not_finite_names_seed_and_step_and_keeps_the_state(tmp_path, monkeypatch):
-    state = tmp_path / "state.safetensors"
-    options = TrainingOptions(steps=6, batch=4, evaluate_every=2)
-    net, kept = network(), []
+def spoiled(net, step, value):
+    """A network that puts `value` among its weights after so many steps."""
+    passes = {"left": step}
 
-    def spoil(run, *arguments):
-        if run.step == 3:  # after the state of step 2
-            kept.append(state.read_bytes())
-            torch.nn.init.constant_(next(net.parameters()), float("nan"))
-        return step(run, *arguments)
+    def spoil(*_):
+        passes["left"] -= net.training
+        if passes["left"] < 0:
+            torch.nn.init.constant_(next(net.parameters()), value)
 
-    step = train.train_step
-    monkeypatch.setattr(train, "train_step", spoil)
-    with pytest.raises(OnemaskError, match="not finite at step 3 of seed 7"):
-        train_segmenter(net, shapes(8), shapes(2), LABELS, options, 7, state)
-    assert state.read_bytes() == kept[0]
+    net.register_forward_pre_hook(spoil)
+    return net
 
 
-def test_an_update_that_makes_weights_infinite_is_not_kept(tmp_path, monkeypatch):
+def test_what_is_not_finite_names_seed_and_step_and_keeps_the_state(tmp_path):
+    state, options = tmp_path / "state.safetensors", TrainingOptions(steps=6, batch=4, evaluate_every=2)
+    with pytest.raises(OnemaskError, match="not finite at step 3 of seed 7; lower downstream.learning_rate"):
+        train_segmenter(spoiled(network(), 3, float("nan")), shapes(8), shapes(2), LABELS, options, 7, state)
+    assert read_safetensors(state)[1]["step"] == 2
+
+
+def test_an_update_that_makes_weights_infinite_is_not_kept(tmp_path):
     state, net = tmp_path / "state.safetensors", network()
     options = TrainingOptions(steps=2, batch=4, evaluate_every=1)
-
-    def overshoot(run, *arguments):
-        loss = step(run, *arguments)
-        torch.nn.init.constant_(next(net.parameters()), float("inf"))
-        return loss
-
-    step = train.train_step
-    monkeypatch.setattr(train, "train_step", overshoot)
+    net.register_full_backward_hook(lambda *_: torch.nn.init.constant_(net.classifier[-1].bias, float("inf")))
     with pytest.raises(OnemaskError, match="not finite at step 1 of seed 7"):
         train_segmenter(net, shapes(8), shapes(2), LABELS, options, 7, state)
     assert not state.exists()
+
+
+def test_processes_that_load_data_change_nothing():
+    options, nets = TrainingOptions(steps=4, batch=4, evaluate_every=2), [network(), network()]
+    one, two = (
+        train_segmenter(net, shapes(8), shapes(2), LABELS, options, 3, workers=workers)
+        for net, workers in zip(nets, (0, 2), strict=True)
+    )
+    assert one == two
 
 
 @pytest.mark.parametrize("change", ["options", "seed", "data", "network"])

@@ -11,6 +11,7 @@ from onemask.errors import OnemaskError
 from onemask.evaluation.bootstrap import Setting, Side, Unit, compare, holm, resample_weights
 from onemask.evaluation.claims import COLUMNS, Claim, judge, read_claims, read_sources
 from onemask.evaluation.metrics import area_rows, write_rows
+from onemask.paper.report import read_sections
 
 ROOT = Path(__file__).parents[2]
 BETTER = {
@@ -254,6 +255,30 @@ def test_one_exemplar_alone_is_not_tested():
     assert verdict_of(scores(np.random.default_rng(0), 1, shape=(3, 1, 20)))["note"] == "one exemplar alone"
 
 
+def test_whole_runs_stand_for_exemplars():
+    rows = scores(np.random.default_rng(0), 0.1, shape=(3, 1, 20))
+    assert verdict_of(rows, runs=True)["verdict"] == "holds"
+    one = verdict_of(rows[rows["replicate"] == 0], runs=True)
+    assert (one["verdict"], one["note"]) == ("not tested", "one run alone")
+
+
+def test_iou_is_of_the_sums_over_images(tmp_path):
+    """A misses a hammer of 10 pixels that B finds, and is better on one of 90; a mean over images would say otherwise."""
+    keys = {"study": "s", "class": "baggage", "label": "hammer", "exemplar": 0}
+    pixels = {"a": [(0, 10), (81, 90)], "b": [(10, 10), (9, 90)]}
+    table = [
+        {**keys, "method": method, "replicate": run, "image": image, "intersection": part, "union": whole}
+        for run in range(3)
+        for method, images in pixels.items()
+        for image, (part, whole) in enumerate(images)
+    ]
+    pd.DataFrame(table).to_csv(tmp_path / "a.csv", index=False)
+    sides = {name: {"source": "sdanet", "methods": [method]} for name, method in (("more", "a"), ("less", "b"))}
+    entry = claim(kind="iou", metric=None, runs=True, **sides)
+    row = judge([entry], read_sources([], [], [], [], [tmp_path / "a.csv"]), 100, 0).iloc[0]
+    assert (row["more"], row["less"]) == pytest.approx((81, 19)) and row["over"] == "baggage hammer"
+
+
 def test_absent_methods_are_noted():
     row = verdict_of(scores(np.random.default_rng(0), 0.1), less={"source": "x", "methods": ["b", "z"]})
     assert row["verdict"] == "holds" and row["note"] == "without z"
@@ -286,6 +311,12 @@ def test_the_repository_s_claims_are_read_and_their_numbers_are_the_paper_s():
     margin = pytest.approx(headline["mean_wiou_margin"] / 100)
     assert claims["prototypes"].within == margin and claims["epsilon"].margin == margin
     assert claims["reaches_supervised"].margin == pytest.approx((shots["supervised"] - shots["HFC+SwAV"][2]) / 100)
+
+
+def test_the_claims_on_synthetic_data_are_read_and_reported():
+    claims = {entry.id for entry in read_claims(ROOT / "config/claims_downstream.yaml")}
+    sections = read_sections(ROOT / "config/report_downstream.yaml")
+    assert claims == {name for section in sections for name in section.claims}
 
 
 def test_bad_claims_are_one_line(tmp_path):

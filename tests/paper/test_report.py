@@ -46,7 +46,8 @@ def report_of(tmp_path, sections=SECTIONS, case_study=False):
         "figures": [tmp_path / "fig9.pdf"],
         "renders": tmp_path / "renders.csv",
     }
-    options = {"study": "demo_x", "titles": {"a": "Method_A", "b": "B"}, "case_study": case_study}
+    options = {"study": "demo_x", "titles": {"a": "Method_A", "b": "B"}}
+    options |= {"case_study": case_study, "all_claims": "table_claims"}
     make(inputs, {"tex": tmp_path / "report.tex"}, options)
     return (tmp_path / "report.tex").read_text()
 

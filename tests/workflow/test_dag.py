@@ -208,6 +208,10 @@ def test_downstream_trainings_share_their_test_images_and_their_budget(folder):
     assert {step for method, step in steps if method == "real"} == {step for _, step in steps} == {"2", "4"}
     assert r"\texttt{test}" in (folder / "results/table3.tex").read_text()
     assert not list((folder / "results/test/downstream").rglob("*.state.safetensors"))
+    claims = {row["id"]: row for row in rows(folder / "results/claims_downstream.csv") if row["scope"] == "all"}
+    assert claims["helps_1"]["replicates"] == str(settings.runs) and claims["helps_1"]["p"]
+    assert claims["helps_5"]["verdict"] == "not tested"  # for want of such a ratio
+    assert "Table 3" in (folder / "results/report_downstream.tex").read_text()
 
 
 def test_sdanet_learns_from_scans_and_from_baggans_data_set(folder):

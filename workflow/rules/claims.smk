@@ -1,5 +1,6 @@
 # Verdicts on the paper's claims (config/claims.yaml) out of every result that the study has, without torch.
 
+CLAIM_OPTIONS = {"study": STUDY.study, "seed": derive_seed(STUDY.seed, "claims"), "resamples": 2000}
 RARE_RUNS = rare_runs(f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}")
 
 
@@ -17,10 +18,5 @@ use rule table1 as claims with:
         f"{LOGS}/claims.log",
     params:
         module="claims_table",
-        options={
-            "study": STUDY.study,
-            "seed": derive_seed(STUDY.seed, "claims"),
-            "resamples": 2000,
-            "rare_replicates": list(RARE_RUNS.values()),
-        },
+        options=CLAIM_OPTIONS | {"rare_replicates": list(RARE_RUNS.values())},
         code=code("paper.py", "onemask.paper.claims_table"),

@@ -38,18 +38,15 @@ FIGURES = [f"fig{name}" for name in ("1", "2", "6", "7", "9", "11", "B1", "12", 
 if CASE:
     TABLES.insert(TABLES.index("table7"), "table6")
     FIGURES += ["fig13", "figC3", "figC4"]
-DOWNSTREAM = [
-    *("table3.tex", "table3.csv"),
-    *(f"{name}.{kind}" for name in ("fig_downstream", "fig_downstream_examples") for kind in ("pdf", "png")),
-]
-SDANET = ["table_sdanet.tex", "table_sdanet.csv"]
+DOWNSTREAM_FIGURES = ["fig_downstream", "fig_downstream_examples"]
 PUBLISHED = [
     *(f"{name}.{kind}" for name in TABLES for kind in ("tex", "csv")),
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
     *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
     *(["table_losses.tex", "table_losses.csv", "figC2.pdf", "figC2.png"] if CASE else []),  # by request alone
-    *DOWNSTREAM,
-    *SDANET,
+    *(f"{name}.{kind}" for name in ("table3", "table_sdanet") for kind in ("tex", "csv")),
+    *(f"{name}.{kind}" for name in DOWNSTREAM_FIGURES for kind in ("pdf", "png")),
+    *("claims_downstream.csv", "table_claims_downstream.tex", "report_downstream.tex", "report_downstream.pdf"),
 ]
 SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
@@ -268,4 +265,16 @@ def downstream_files(kind):
     """A file of that kind per training, in the order of downstream_runs."""
     return [
         f"{RESULTS}/downstream/{cls}/{method}.{ratio}.{run}.{kind}" for cls, method, ratio, run in downstream_runs()
+    ]
+
+
+def sdanet_files(kind):
+    """A file of that kind per training of SDANet; none in a study without a case study."""
+    if not CASE or not STUDY.sdanet.method:
+        return []
+    mixtures = [(REAL, 0), *((STUDY.sdanet.method, ratio) for ratio in STUDY.sdanet.ratios)]
+    return [
+        f"{RESULTS}/sdanet/{CASE}/{method}.{ratio}.{run}.{kind}"
+        for method, ratio in mixtures
+        for run in range(STUDY.sdanet.runs)
     ]

@@ -1,5 +1,7 @@
 # Table 3 (Section 7.2): does synthetic data, annotated by a one-shot method, help a supervised segmenter?
 
+DOWNSTREAM_TABLES = ["table3", *(["table_sdanet"] if CASE and STUDY.sdanet.method else [])]
+
 
 rule render_pairs:
     # The demo's real annotated images: renders that no generator was trained on, with exact masks.
@@ -220,6 +222,7 @@ rule train_sdanet:
         synthetic=lambda w: [] if w.method == REAL else rules.annotate_items.output.instances.format(**w),
     output:
         scores=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.csv",
+        rows=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.pixels.csv",
         curve=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.curve.csv",
     log:
         f"{LOGS}/train_sdanet/{{cls}}.{{method}}.{{ratio}}.{{run}}.log",
@@ -238,6 +241,7 @@ rule train_sdanet:
         ),
         version=STUDY.version,
         seed=seed("{cls}", "sdanet", "{run}"),
+        state=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.state.safetensors",
         code=code("train_sdanet.py"),
     script:
         "../../scripts/train_sdanet.py"
@@ -245,11 +249,7 @@ rule train_sdanet:
 
 use rule table1 as table_sdanet with:
     input:
-        rows=[
-            f"{RESULTS}/sdanet/{CASE}/{method}.{ratio}.{run}.csv"
-            for method, ratio in [(REAL, 0), *((STUDY.sdanet.method, ratio) for ratio in STUDY.sdanet.ratios)]
-            for run in range(STUDY.sdanet.runs)
-        ],
+        rows=sdanet_files("csv"),
         published=repository("config/published.yaml"),
     output:
         tex=f"{RESULTS}/table_sdanet.tex",
@@ -265,8 +265,58 @@ use rule table1 as table_sdanet with:
         code=code("paper.py", "onemask.paper.table_sdanet"),
 
 
+use rule claims as claims_downstream with:
+    input:
+        claims=repository("config/claims_downstream.yaml"),
+        experiments=rules.gather_downstream.output.rows,
+        sdanet=sdanet_files("pixels.csv"),
+    output:
+        csv=f"{RESULTS}/claims_downstream.csv",
+        tex=f"{RESULTS}/table_claims_downstream.tex",
+    log:
+        f"{LOGS}/claims_downstream.log",
+    params:
+        module="claims_table",
+        options=CLAIM_OPTIONS | {"label": "claims-downstream"},
+        code=code("paper.py", "onemask.paper.claims_table"),
+
+
+use rule report_tex as report_downstream_tex with:
+    input:
+        sections=repository("config/report_downstream.yaml"),
+        claims=rules.claims_downstream.output.csv,
+        tables=[f"{RESULTS}/{name}.tex" for name in [*DOWNSTREAM_TABLES, "table_claims_downstream"]],
+        figures=[f"{RESULTS}/{name}.pdf" for name in DOWNSTREAM_FIGURES],
+    output:
+        tex=f"{RESULTS}/report_downstream.tex",
+    log:
+        f"{LOGS}/report_downstream_tex.log",
+    params:
+        module="report",
+        options={
+            "study": STUDY.study,
+            "titles": {},
+            "case_study": "table_sdanet" in DOWNSTREAM_TABLES,
+            "all_claims": "table_claims_downstream",
+        },
+        code=code("paper.py", "onemask.paper.report"),
+
+
+use rule report_pdf as report_downstream_pdf with:
+    input:
+        tex=rules.report_downstream_tex.output.tex,
+        figures=[f"{RESULTS}/{name}.pdf" for name in DOWNSTREAM_FIGURES],
+    output:
+        f"{RESULTS}/report_downstream.pdf",
+    log:
+        f"{LOGS}/report_downstream_pdf.log",
+
+
 rule downstream:
     # Beside `paper`: many trainings (docs/downstream.md).
     input:
-        [f"results/{name}" for name in [*DOWNSTREAM, *(SDANET if CASE and STUDY.sdanet.method else [])]],
-        f"{RESULTS}/html/table3.html",
+        [f"results/{name}.{kind}" for name in DOWNSTREAM_TABLES for kind in ("tex", "csv")],
+        [f"results/{name}.{kind}" for name in DOWNSTREAM_FIGURES for kind in ("pdf", "png")],
+        "results/claims_downstream.csv",
+        "results/report_downstream.tex",
+        [f"{RESULTS}/html/{name}.html" for name in [*DOWNSTREAM_TABLES, "claims_downstream"]],

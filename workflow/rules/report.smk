@@ -18,6 +18,7 @@ use rule table1 as report_tex with:
             "study": STUDY.study,
             "titles": {name: method.title for name, method in STUDY.methods.items()},
             "case_study": CASE is not None,
+            "all_claims": "table_claims",
         },
         code=code("paper.py", "onemask.paper.report"),
 
@@ -54,7 +55,7 @@ rule readable_table:
     log:
         f"{LOGS}/readable_table/{{table}}.log",
     wildcard_constraints:
-        table="|".join([*TABLES, "table3", "claims"]),
+        table="|".join([*TABLES, "table3", "table_sdanet", "claims", "claims_downstream"]),
     threads: 1
     resources:
         mem_mb=500,

@@ -1,7 +1,6 @@
-"""Training a detector for a fixed number of steps, and what it finds: COCO's average precision and IoU per class.
+"""Training a detector, and what it finds: COCO's average precision and IoU per class.
 
 The schedule is SDANet's: SGD with momentum, a linear warm-up, and a tenth of the rate at 8/12 and 11/12 of the steps.
-As in `train`, a step's randomness is seeded from (seed, step), and the best weights on the validation split are kept.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import contextlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,11 +17,9 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from onemask.downstream.instances import Instances, boxes_of, target_of
-from onemask.downstream.train import check_finite
-from onemask.seeds import derive_seed
+from onemask.downstream.training import Device, Plan, Training, identity, train
 
 DROPS = (8 / 12, 11 / 12)
 CONFIDENT = 0.5  # the score from which a detection counts in the IoU per class
@@ -56,29 +54,40 @@ def train_detector(
     num_classes: int,
     options: DetectorOptions,
     seed: int,
-    device: torch.device | str = "cpu",
+    state: Path | None = None,
+    device: Device = "cpu",
+    workers: int = 0,
 ) -> list[dict[str, float]]:
     """Train a torchvision detector; it ends with the weights of the highest mean IoU on `validation`.
 
-    Returns a row (step, loss, iou) per validation. OnemaskError names step and seed where a loss is not finite.
+    Returns the curve: rows of step, loss and iou. `state` and `workers`: see onemask.downstream.training.
     """
     network.to(device)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.SGD(parameters, options.learning_rate, options.momentum, weight_decay=options.weight_decay)
-    curve, losses, best = [], [], {}
-    for step in tqdm(range(options.steps), desc="train", unit="step", mininterval=1):
-        for group in optimiser.param_groups:
-            group["lr"] = options.learning_rate * rate_at(step, options)
-        losses.append(detector_step(network, optimiser, training, options.batch, step, seed, device))
-        if (step + 1) % options.evaluate_every == 0 or step + 1 == options.steps:
-            check_finite([parameter.detach() for parameter in parameters], step, seed)
-            iou = float(np.nanmean(class_iou(find(network, validation.images, device), validation, num_classes)))
-            curve.append({"step": step + 1, "loss": float(np.mean(losses)), "iou": iou})
-            losses = []
-            if iou >= max(row["iou"] for row in curve):
-                best = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    network.load_state_dict(best)
-    return curve
+    arrays = [array for each in (training, validation) for array in vars(each).values()]
+
+    def loss_of(batch: Sequence[tuple[Tensor, Mapping[str, Tensor]]]) -> Tensor:
+        images = [image.to(device) for image, _ in batch]
+        targets = [{key: value.to(device) for key, value in target.items()} for _, target in batch]
+        return sum(network(images, targets).values())
+
+    def validate() -> dict[str, float]:
+        pixels = overlaps(find(network, validation.images, device), validation, num_classes)
+        return {"iou": float(np.nanmean(class_iou(pixels)))}
+
+    plan = Plan(
+        section="sdanet",
+        steps=options.steps,
+        evaluate_every=options.evaluate_every,
+        metric="iou",
+        rate=lambda step: options.learning_rate * rate_at(step, options),
+        draw=lambda: draw(training, options.batch),
+        loss_of=loss_of,
+        validate=validate,
+        workers=workers,
+    )
+    return train(Training(network, optimiser, identity(network, arrays, options, seed)), plan, seed, state)
 
 
 def rate_at(step: int, options: DetectorOptions) -> float:
@@ -87,31 +96,12 @@ def rate_at(step: int, options: DetectorOptions) -> float:
     return warm * 0.1 ** sum(step >= share * options.steps for share in DROPS)
 
 
-def detector_step(
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    instances: Instances,
-    batch: int,
-    step: int,
-    seed: int,
-    device: torch.device | str,
-) -> float:
-    """One step on random images, each mirrored at random; returns the sum of the losses."""
-    torch.manual_seed(derive_seed(seed, "step", step))
+def draw(instances: Instances, batch: int) -> list[tuple[Tensor, dict[str, Tensor]]]:
+    """Random images float [3, H, W] with their targets, each mirrored at random."""
     chosen = torch.randperm(len(instances))[:batch].tolist()
     mirrored = (torch.rand(len(chosen)) < 0.5).tolist()
-    images = [scaled(instances.images[i]).to(device) for i in chosen]
-    targets = [{key: value.to(device) for key, value in target_of(instances, i).items()} for i in chosen]
-    pairs = [
-        mirror(*pair) if flip else pair for pair, flip in zip(zip(images, targets, strict=True), mirrored, strict=True)
-    ]
-    network.train()
-    optimiser.zero_grad(set_to_none=True)
-    loss = sum(network([image for image, _ in pairs], [target for _, target in pairs]).values())
-    check_finite([loss], step, seed)
-    loss.backward()
-    optimiser.step()
-    return float(loss.detach())
+    pairs = [(scaled(instances.images[i]), target_of(instances, i)) for i in chosen]
+    return [mirror(*pair) if flip else pair for pair, flip in zip(pairs, mirrored, strict=True)]
 
 
 def mirror(image: Tensor, target: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -128,7 +118,7 @@ def scaled(image: np.ndarray) -> Tensor:
 
 
 @torch.no_grad()
-def find(network: nn.Module, images: np.ndarray, device: torch.device | str = "cpu", batch: int = 8) -> list[Found]:
+def find(network: nn.Module, images: np.ndarray, device: Device = "cpu", batch: int = 8) -> list[Found]:
     """Detections in images uint8 [n, 3, H, W]."""
     network.eval()
     found = []
@@ -139,20 +129,25 @@ def find(network: nn.Module, images: np.ndarray, device: torch.device | str = "c
     return found
 
 
-def class_iou(found: Sequence[Found], truth: Instances, num_classes: int) -> np.ndarray:
-    """IoU of each class [num_classes]: all confident detections of it against all its instances, over all images.
+def overlaps(found: Sequence[Found], truth: Instances, num_classes: int) -> np.ndarray:
+    """Pixels of intersection and union, int64 [2, images, num_classes]: a class's confident detections, its instances.
 
-    NaN for a class that neither has.
+    All detections of a class in an image count as one mask, and so do its instances.
     """
-    intersection, union = np.zeros((2, num_classes))
+    pixels = np.zeros((2, len(found), num_classes), np.int64)
     for image, each in enumerate(found):
         true_masks, true_labels = truth.of(image)
         confident = each.scores >= CONFIDENT
         for label in range(1, num_classes + 1):
             predicted = each.masks[confident & (each.labels == label)].any(axis=0)
             true = true_masks[true_labels == label].any(axis=0)
-            intersection[label - 1] += (predicted & true).sum()
-            union[label - 1] += (predicted | true).sum()
+            pixels[:, image, label - 1] = (predicted & true).sum(), (predicted | true).sum()
+    return pixels
+
+
+def class_iou(pixels: np.ndarray) -> np.ndarray:
+    """IoU of each class over all images, float [num_classes], of `overlaps`; NaN for a class that is nowhere."""
+    intersection, union = pixels.sum(axis=1)
     return intersection / np.where(union > 0, union, np.nan)
 
 

@@ -52,6 +52,12 @@ def joined(one: Instances, two: Instances) -> Instances:
     return Instances(images, masks_of_both, owners, labels)
 
 
+def check_labels(instances: Instances, categories: Sequence[str], what: str) -> None:
+    """OnemaskError for a category of which a training split has no instance."""
+    if missing := [name for label, name in enumerate(categories, 1) if label not in instances.labels]:
+        raise OnemaskError(f"{what}: no training scan holds a {missing[0]!r}; give more scans, or leave the item out")
+
+
 def boxes_of(instance_masks: np.ndarray) -> np.ndarray:
     """float32 [k, 4] (x1, y1, x2, y2) around masks [k, H, W]; the far edges lie behind the last pixel."""
     boxes = np.zeros((len(instance_masks), 4), np.float32)

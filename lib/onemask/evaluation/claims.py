@@ -30,12 +30,13 @@ COLUMNS = [
     *("margin", "p", "p_holm", "verdict", "exemplars", "images", "replicates", "note"),
 ]
 CELLS = ["replicate", "exemplar", "image"]
+PIXELS = ["intersection", "union"]
 FIXED = {*CELLS, "study", "class", "label", "part", "whole", *METRICS, *AREAS}  # other columns tell settings apart
 Sources = Mapping[str, pd.DataFrame]
 
 
 class Side(BaseModel):
-    """Rows of a source: `one_shot`, `rare`, `speed` or the name of an experiment.
+    """Rows of a source: `one_shot`, `rare`, `speed`, `sdanet` or the name of an experiment.
 
     `where` is a condition on its columns as pandas.DataFrame.query takes it. Several settings that match (methods,
     values of a grid) are averaged, or the best of them is taken.
@@ -52,18 +53,20 @@ class Claim(BaseModel):
     """One claim: `more` should exceed `less`, another selection or a number.
 
     kind: `mean` of a metric, `share` of images whose metric is above `above`, `precision` of rare labels, `restraint`
-    (share of images without the rare label that are left without it), or `ratio` of frames per second, a figure
-    without a test. `margin` is how far `more` may fall short; `within` turns the claim into "both differ by less,
-    everywhere", and the figures are those of where they differ most; `at_least` is the ratio asked for. Rows are
-    compared per class, per rare label and per value of the columns `per`.
-    `parts` asks for a verdict of each class or label too, `seeds` for so many clustering seeds.
+    (share of images without the rare label that are left without it), `iou` of intersections and unions summed over
+    images, or `ratio` of frames per second, a figure without a test. `margin` is how far `more` may fall short;
+    `within` turns the claim into "both differ by less, everywhere", and the figures are those of where they differ
+    most; `at_least` is the ratio asked for. Rows are compared per class, per rare label and per value of the columns
+    `per`.
+    `parts` asks for a verdict of each class or label too, `seeds` for so many clustering seeds. Where the replicates
+    are whole `runs`, each with an exemplar of its own, they stand for the exemplars.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
     paper: str
     claim: str
-    kind: Literal["mean", "share", "precision", "restraint", "ratio"]
+    kind: Literal["mean", "share", "precision", "restraint", "iou", "ratio"]
     metric: Literal["wiou", "wiou_fg", "miou", "fg_iou"] | None = None
     above: float | None = None
     more: Side
@@ -73,6 +76,7 @@ class Claim(BaseModel):
     within: float | None = None
     at_least: float = 1.0
     seeds: int = 1
+    runs: bool = False
     parts: bool = False
 
     @model_validator(mode="after")
@@ -105,7 +109,11 @@ def read_claims(path: str | Path) -> list[Claim]:
 
 
 def read_sources(
-    one_shot: Iterable[str], rare: Iterable[tuple[str, int]], speed: Iterable[str], experiments: Iterable[str]
+    one_shot: Iterable[str],
+    rare: Iterable[tuple[str, int]],
+    speed: Iterable[str],
+    experiments: Iterable[str],
+    sdanet: Iterable[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """Tables by the name of the source, from csv files; an experiment is called as its file.
 
@@ -123,8 +131,9 @@ def read_sources(
         sources["one_shot"] = scores
     if tables := [outcomes(read_rows([path])).assign(replicate=replicate) for path, replicate in rare]:
         sources["rare"] = pd.concat(tables, ignore_index=True)
-    if paths := list(speed):
-        sources["speed"] = pd.concat([_read_csv(path, [*KEYS, "fps"]) for path in paths], ignore_index=True)
+    for name, files, columns in (("speed", speed, ["fps"]), ("sdanet", sdanet, [*CELLS, "label", *PIXELS])):
+        if tables := [_read_csv(path, [*KEYS, *columns]) for path in files]:
+            sources[name] = pd.concat(tables, ignore_index=True)
     return sources
 
 
@@ -169,8 +178,8 @@ def _tested(claim: Claim, units: Sequence[bootstrap.Unit], note: str, resamples:
     try:
         if min(sizes["replicates"]) < claim.seeds:
             raise Untested(f"{min(sizes['replicates'])} clustering seeds, {claim.seeds} asked for")
-        if min(sizes["exemplars"]) < 2:
-            raise Untested("one exemplar alone")
+        if min(sizes["replicates" if claim.runs else "exemplars"]) < 2:
+            raise Untested("one run alone" if claim.runs else "one exemplar alone")
         found, effect, p = (_exceeds if claim.within is None else _equals)(claim, units, resamples, seed)
     except (Untested, ValueError) as reason:
         return row | {"verdict": NOT_TESTED, "note": str(reason)}
@@ -284,6 +293,10 @@ def _measured(claim: Claim, rows: pd.DataFrame) -> pd.DataFrame:
         rows = rows[rows[claim.metric].notna()]
         values = rows[claim.metric] if claim.above is None else rows[claim.metric] > claim.above
         return rows.assign(part=values.astype(float), whole=1.0)
+    if claim.kind == "iou":
+        if missing := [name for name in PIXELS if name not in rows]:
+            raise Untested(f"iou needs the column {missing[0]}")
+        return rows.assign(part=rows["intersection"].astype(float), whole=rows["union"].astype(float))
     if "tp" not in rows:
         raise Untested(f"{claim.kind} needs rows of rare labels")
     if claim.kind == "precision":

@@ -12,27 +12,32 @@ from onemask.files import atomic, write_text
 from onemask.paper.style import ABSENT, escape, latex_row, latex_table, latex_tabular, number
 
 LINES_PER_TABLE = 44  # of about 60 characters a line, so that a table fits a page
-SOURCES = ("one_shot", "rare", "speed", "experiments")
+SOURCES = ("one_shot", "rare", "speed", "experiments", "sdanet")
 COLUMNS = r"p{5.6cm}p{2.4cm}p{3.2cm}rl"
 HEADER = ["Claim", "Paper", r"Difference [95\,\%]", "$p$", "Verdict"]
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `claims` and lists of csv files `one_shot`, `rare`, `speed`, `experiments`; outputs: csv, tex.
+    """inputs: `claims` and csv files `one_shot`, `rare`, `speed`, `experiments`, `sdanet`; outputs: csv, tex.
 
-    options: study, seed, resamples, and `rare_replicates`, the clustering seed's number of each of `rare`. A source
-    that the study has no files of leaves its claims not tested.
+    options: study, seed, resamples; `rare_replicates`, the clustering seed's number of each of `rare`; `label` of the
+    LaTeX table. A source that the study has no files of leaves its claims not tested.
     """
-    files = {name: list(inputs.get(name, [])) for name in SOURCES}
-    files["rare"] = list(zip(files["rare"], options["rare_replicates"], strict=True))
+    files = {name: _listed(inputs.get(name, [])) for name in SOURCES}
+    files["rare"] = list(zip(files["rare"], options.get("rare_replicates", []), strict=True))
     sources = read_sources(**files)
     table = judge(read_claims(inputs["claims"]), sources, options["resamples"], options["seed"])
     with atomic(outputs["csv"]) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    write_text(outputs["tex"], latex(table, options["study"], options["resamples"]))
+    write_text(outputs["tex"], latex(table, options["study"], options["resamples"], options.get("label", "claims")))
 
 
-def latex(table: pd.DataFrame, study: str, resamples: int) -> str:
+def _listed(files: str | Sequence[str]) -> list[str]:
+    """Snakemake names a single file without a list."""
+    return [files] if isinstance(files, str) else list(files)
+
+
+def latex(table: pd.DataFrame, study: str, resamples: int, label: str = "claims") -> str:
     """Tables of a page each: a block per claim, its classes or labels in one line below it."""
     blocks = [_block(rows) for _, rows in table.groupby("id", sort=False)]
     pages: list[list[list[str]]] = [[]]
@@ -45,10 +50,10 @@ def latex(table: pd.DataFrame, study: str, resamples: int) -> str:
         used += height
     caption = _caption(table, study, resamples)
     captions = [caption, *["Claims of the paper, continued."] * (len(pages) - 1)]
-    labels = [f"tab:claims{f'-{page}' if page else ''}" for page in range(len(pages))]
+    labels = [f"tab:{label}{f'-{page}' if page else ''}" for page in range(len(pages))]
     return "\n".join(
-        latex_table(text, label, [latex_tabular(COLUMNS, [latex_row(HEADER)], page)])
-        for text, label, page in zip(captions, labels, pages, strict=True)
+        latex_table(text, name, [latex_tabular(COLUMNS, [latex_row(HEADER)], page)])
+        for text, name, page in zip(captions, labels, pages, strict=True)
     )
 
 

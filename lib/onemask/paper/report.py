@@ -40,10 +40,11 @@ class Section(BaseModel):
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `sections` (config/report.yaml), `claims` (csv), `tables` (tex files), `figures` (pdf files), `renders`.
+    """inputs: `sections` (config/report.yaml), `claims` (csv), `tables` (tex files), `figures` (pdf files).
 
-    The figures are named in report.tex as they lie in its own folder.
-    options: `study`; `titles` of the methods; `case_study`, whether there is one.
+    Also `renders`, where a section has a sentence on them. The figures are named in report.tex as they lie in its own
+    folder.
+    options: `study`; `titles` of the methods; `case_study`, whether there is one; `all_claims`, the table of them.
     """
     there = read_sections(inputs["sections"])
     sections = [section for section in there if options["case_study"] or not section.case_study]
@@ -51,9 +52,11 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
     figures = {Path(path).stem for path in inputs["figures"]}
     claims = pd.read_csv(inputs["claims"], keep_default_na=False, na_values=[""])
     _check(inputs["sections"], sections, set(claims["id"]), tables, figures)
-    sentences = {"": "", "renders": renders_sentence(pd.read_csv(inputs["renders"]), options["titles"])}
+    sentences = {"": ""}
+    if path := inputs.get("renders"):
+        sentences["renders"] = renders_sentence(pd.read_csv(path), options["titles"])
     body = [_section(section, claims, tables, sentences[section.sentence]) for section in sections]
-    text = document(options["study"], verdicts_sentence(claims), body, tables["table_claims"])
+    text = document(options["study"], verdicts_sentence(claims), body, tables[options["all_claims"]])
     write_text(outputs["tex"], text)
 
 

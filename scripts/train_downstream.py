@@ -22,10 +22,11 @@ with job(snakemake):
     check_labels(real, names, snakemake.input.real)
     (synthetic,) = read_splits(snakemake.input.synthetic, "synthetic") if snakemake.input.synthetic else [None]
     training = mixed(real, synthetic, int(wildcards.ratio))
+    torch.set_num_threads(1)  # whatever the rule declares beyond one loads data
     torch.manual_seed(params.seed)
     network = deeplabv3(params.backbone, len(names), test.images.shape[-1])
     options, state = TrainingOptions(**params.settings), Path(params.state)
-    where, workers = device(snakemake), snakemake.threads - 1  # further threads load data
+    where, workers = device(snakemake), snakemake.threads - 1
     curve = train_segmenter(network, training, validation, names, options, params.seed, state, where, workers)
     predicted = predict(network, test.images, where)
     keys = {"study": params.study, "class": wildcards.cls, "method": wildcards.method, "exemplar": 0}

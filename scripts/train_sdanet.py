@@ -20,9 +20,10 @@ with job(snakemake):
     if snakemake.input.synthetic:
         (synthetic,) = read_instances(snakemake.input.synthetic, "synthetic")
         training = joined(training, synthetic.first(int(wildcards.ratio) * len(training)))
+    torch.set_num_threads(1)  # whatever the rule declares beyond one loads data
     torch.manual_seed(params.seed)
     network, options = sdanet(len(items), test.images.shape[-1], params.body), DetectorOptions(**params.options)
-    where, workers, state = device(snakemake), snakemake.threads - 1, Path(params.state)  # further threads load data
+    where, workers, state = device(snakemake), snakemake.threads - 1, Path(params.state)
     curve = train_detector(network, training, validation, len(items), options, params.seed, state, where, workers)
     found = find(network, test.images, where)
     pixels = overlaps(found, test, len(items))
@@ -33,7 +34,7 @@ with job(snakemake):
     write_csv(snakemake.output.scores, scores, list(scores[0]))
     shared = {**keys, "replicate": wildcards.run, "exemplar": 0}
     rows = [
-        {**shared, "image": image, "label": item, "intersection": intersection, "union": union}
+        {**shared, "image": image, "item": item, "intersection": intersection, "union": union}
         for number, item in enumerate(items)
         for image, (intersection, union) in enumerate(pixels[:, :, number].T)
     ]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from onemask.downstream import sdanet as sdanet_module
 from onemask.downstream.detect import (
     DetectorOptions,
     Found,
@@ -128,10 +129,14 @@ def test_a_drawn_batch_depends_on_torchs_seed_alone():
     assert torch.equal(batches[0], batches[1]) and not torch.equal(batches[0], batches[2])
 
 
-def test_mixed_precision_leaves_boxes_in_single_precision():
+def test_mixed_precision_leaves_boxes_in_single_precision(monkeypatch):
+    monkeypatch.setattr(sdanet_module, "mixed_precision", lambda _: torch.autocast("cpu", torch.bfloat16))
     torch.manual_seed(0)
     network, truth = sdanet(2, SIZE), scenes(2)
-    with torch.autocast("cpu", torch.bfloat16):
-        images = [torch.from_numpy(image) / 255 for image in truth.images]
-        losses = network(images, [target_of(truth, i) for i in range(2)])
-    assert all(torch.isfinite(loss) for loss in losses.values())
+    seen = {}
+    for name, module in (("body", network.backbone.body), ("levels", network.backbone)):
+        module.register_forward_hook(lambda *call, name=name: seen.update({name: {x.dtype for x in call[2].values()}}))
+    images = [torch.from_numpy(image) / 255 for image in truth.images]
+    losses = network(images, [target_of(truth, i) for i in range(2)])
+    assert seen == {"body": {torch.bfloat16}, "levels": {torch.float32}}
+    assert all(torch.isfinite(loss) and loss.dtype == torch.float32 for loss in losses.values())

@@ -96,7 +96,12 @@ def test_what_is_not_finite_names_seed_and_step_and_keeps_the_state(tmp_path):
 def test_an_update_that_makes_weights_infinite_is_not_kept(tmp_path):
     state, net = tmp_path / "state.safetensors", network()
     options = TrainingOptions(steps=2, batch=4, evaluate_every=1)
-    net.register_full_backward_hook(lambda *_: torch.nn.init.constant_(net.classifier[-1].bias, float("inf")))
+    last = net.classifier[-1]
+
+    def overshoot(*_):
+        torch.nn.init.constant_(last.bias, float("inf"))
+
+    last.register_full_backward_hook(overshoot)
     with pytest.raises(OnemaskError, match="not finite at step 1 of seed 7"):
         train_segmenter(net, shapes(8), shapes(2), LABELS, options, 7, state)
     assert not state.exists()

@@ -263,8 +263,8 @@ def test_whole_runs_stand_for_exemplars():
 
 
 def test_iou_is_of_the_sums_over_images(tmp_path):
-    """A misses a hammer of 10 pixels that B finds, and is better on one of 90; a mean over images would say otherwise."""
-    keys = {"study": "s", "class": "baggage", "label": "hammer", "exemplar": 0}
+    """A misses a hammer of 10 pixels that B finds, and is better on one of 90: a mean over images would prefer B."""
+    keys = {"study": "s", "class": "baggage", "item": "hammer", "exemplar": 0}
     pixels = {"a": [(0, 10), (81, 90)], "b": [(10, 10), (9, 90)]}
     table = [
         {**keys, "method": method, "replicate": run, "image": image, "intersection": part, "union": whole}
@@ -274,9 +274,9 @@ def test_iou_is_of_the_sums_over_images(tmp_path):
     ]
     pd.DataFrame(table).to_csv(tmp_path / "a.csv", index=False)
     sides = {name: {"source": "sdanet", "methods": [method]} for name, method in (("more", "a"), ("less", "b"))}
-    entry = claim(kind="iou", metric=None, runs=True, **sides)
+    entry = claim(kind="iou", metric=None, runs=True, per=["item"], **sides)
     row = judge([entry], read_sources([], [], [], [], [tmp_path / "a.csv"]), 100, 0).iloc[0]
-    assert (row["more"], row["less"]) == pytest.approx((81, 19)) and row["over"] == "baggage hammer"
+    assert (row["more"], row["less"]) == pytest.approx((81, 19)) and row["over"] == "baggage"
 
 
 def test_absent_methods_are_noted():

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 SECTIONS = {
     "sections": [
         {"title": "One & all", "paper": "It wins by 5 %.", "claims": ["wins", "fast", "odd"], "tables": ["table2"]},
-        {"title": "Renders", "paper": "None.", "sentence": "renders", "figures": {"fig9": "All of them."}},
+        {"title": "Renders", "paper": "None.", "sentence": "renders"}
+        | {"figures": {"fig9": "All of them.", "fig_more_of": "More."}},
     ]
 }
 CLAIMS = [
@@ -39,11 +40,12 @@ def report_of(tmp_path, sections=SECTIONS, case_study=False):
     for name in ("table2", "table_claims"):
         (tmp_path / f"{name}.tex").write_text(f"the {name.replace('_', ' ')} itself\n")
     figure(tmp_path / "fig9.pdf")
+    figure(tmp_path / "fig_more_of.pdf")
     inputs = {
         "sections": tmp_path / "report.yaml",
         "claims": tmp_path / "claims.csv",
         "tables": [tmp_path / "table2.tex", tmp_path / "table_claims.tex"],
-        "figures": [tmp_path / "fig9.pdf"],
+        "figures": [tmp_path / "fig9.pdf", tmp_path / "fig_more_of.pdf"],
         "renders": tmp_path / "renders.csv",
     }
     options = {"study": "demo_x", "titles": {"a": "Method_A", "b": "B"}}

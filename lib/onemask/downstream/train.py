@@ -56,7 +56,7 @@ def train_segmenter(
         return augmented(training.images[chosen], training.label_maps[chosen])
 
     def loss_of(batch: tuple[Tensor, Tensor]) -> Tensor:
-        images, label_maps = (part.to(device, non_blocking=True) for part in batch)
+        images, label_maps = (part.to(device) for part in batch)
         with mixed_precision(device):
             return F.cross_entropy(network(scaled(images))["out"], label_maps)
 
@@ -104,8 +104,7 @@ def predict(network: nn.Module, images: np.ndarray, device: Device = "cpu", batc
     """Label maps uint8 [n, H, W] of images uint8 [n, 3, H, W]."""
     network.eval()
     parts = [scaled(torch.from_numpy(images[i : i + batch]).to(device)) for i in range(0, len(images), batch)]
-    with mixed_precision(device):
-        return np.concatenate([network(part)["out"].argmax(dim=1).to(torch.uint8).cpu().numpy() for part in parts])
+    return np.concatenate([network(part)["out"].argmax(dim=1).to(torch.uint8).cpu().numpy() for part in parts])
 
 
 def mean_scores(predicted: np.ndarray, pairs: Pairs, labels: Sequence[str]) -> dict[str, float]:

@@ -7,7 +7,6 @@ an interruption nor the number of loading processes changes a bit of the weights
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -79,7 +78,14 @@ def train(run: Training, plan: Plan, seed: int, state: Path | None = None) -> li
         load_state(state, run)
     losses: list[float] = []
     steps = range(run.step, plan.steps)
-    batches = DataLoader(Batches(plan.draw, seed), batch_size=None, sampler=steps, num_workers=plan.workers)
+    fork = "fork" if plan.workers else None  # `draw` is a closure over the data: shared with children, not pickled
+    batches = DataLoader(
+        Batches(plan.draw, seed),
+        batch_size=None,
+        sampler=steps,
+        num_workers=plan.workers,
+        multiprocessing_context=fork,
+    )
     for batch in tqdm(batches, total=plan.steps, initial=run.step, desc="train", unit="step", mininterval=1):
         losses.append(_step(run, plan, batch, seed))
         if run.step % plan.evaluate_every == 0 or run.step == plan.steps:
@@ -157,4 +163,4 @@ def load_state(path: Path, run: Training) -> None:
         name, moment = key.rsplit(".", 1)
         place = value if moment == "step" else value.to(parameters[name].device)  # Adam counts on the CPU
         run.optimiser.state[parameters[name]][moment] = place
-    run.best, run.step, run.curve = copy.deepcopy(parts["best"]), counters["step"], counters["curve"]
+    run.best, run.step, run.curve = parts["best"], counters["step"], counters["curve"]

@@ -54,8 +54,8 @@ class Claim(BaseModel):
 
     kind: `mean` of a metric, `share` of images whose metric is above `above`, `precision` of rare labels, `restraint`
     (share of images without the rare label that are left without it), `iou` of intersections and unions summed over
-    images, or `ratio` of frames per second, a figure without a test. `margin` is how far `more` may fall short;
-    `within` turns the claim into "both differ by less, everywhere", and the figures are those of where they differ
+    images and runs, or `ratio` of frames per second, a figure without a test. `margin` is how far `more` may fall
+    short; `within` turns the claim into "both differ by less, everywhere", and the figures are those of where they differ
     most; `at_least` is the ratio asked for. Rows are compared per class, per rare label and per value of the columns
     `per`.
     `parts` asks for a verdict of each class or label too, `seeds` for so many clustering seeds. Where the replicates
@@ -131,7 +131,7 @@ def read_sources(
         sources["one_shot"] = scores
     if tables := [outcomes(read_rows([path])).assign(replicate=replicate) for path, replicate in rare]:
         sources["rare"] = pd.concat(tables, ignore_index=True)
-    for name, files, columns in (("speed", speed, ["fps"]), ("sdanet", sdanet, [*CELLS, "label", *PIXELS])):
+    for name, files, columns in (("speed", speed, ["fps"]), ("sdanet", sdanet, [*CELLS, "item", *PIXELS])):
         if tables := [_read_csv(path, [*KEYS, *columns]) for path in files]:
             sources[name] = pd.concat(tables, ignore_index=True)
     return sources

@@ -151,7 +151,7 @@ def _figure(name: str, caption: str) -> str:
 
 def _number(name: str, kind: str) -> str:
     """The paper's number of a table or figure, or the name of one that only we have."""
-    return name.removeprefix(kind).removeprefix("_")
+    return escape(name.removeprefix(kind).removeprefix("_"))
 
 
 def _check(

@@ -84,7 +84,7 @@ class FCN(nn.Module):
         thrice = [self.mode == "nearest" and 3 * m.shape[-1] < size and size % m.shape[-1] == 0 for m in maps]
         sizes = [3 * m.shape[-1] if small else size for m, small in zip(maps, thrice, strict=True)]
         enlarged = [concatenate_features([m], target, self.mode) for m, target in zip(maps, sizes, strict=True)]
-        # oneDNN convolves channels-last maps a third faster.
+        # Tiles are cut from channels-last maps, and cuDNN convolves such maps faster.
         merged = [m.contiguous(memory_format=torch.channels_last) for m in _merge_sizes(enlarged)]
         return [to_tiles(m) if m.device.type == "cpu" and not m.requires_grad else m for m in merged]
 

@@ -55,9 +55,9 @@ class Claim(BaseModel):
     kind: `mean` of a metric, `share` of images whose metric is above `above`, `precision` of rare labels, `restraint`
     (share of images without the rare label that are left without it), `iou` of intersections and unions summed over
     images and runs, or `ratio` of frames per second, a figure without a test. `margin` is how far `more` may fall
-    short; `within` turns the claim into "both differ by less, everywhere", and the figures are those of where they differ
-    most; `at_least` is the ratio asked for. Rows are compared per class, per rare label and per value of the columns
-    `per`.
+    short; `within` turns the claim into "both differ by less, everywhere", and the figures are those of where they
+    differ most; `at_least` is the ratio asked for. Rows are compared per class, per rare label and per value of the
+    columns `per`.
     `parts` asks for a verdict of each class or label too, `seeds` for so many clustering seeds. Where the replicates
     are whole `runs`, each with an exemplar of its own, they stand for the exemplars.
     """

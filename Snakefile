@@ -10,8 +10,8 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
-    # Snakemake 9.27's limit of jobs per second wakes the scheduler once a second for every job that has finished: after a
-    # hundred jobs that is a third of a core, after five hundred a whole one. Jobs here are too long to need a limit.
+    # Snakemake 9.27's limit of jobs per second wakes the scheduler once a second for every job that has finished: a third
+    # of a core after 130 jobs. Jobs here are too long to need a limit.
     workflow.scheduler.job_rate_limiter = None
 
 

@@ -27,7 +27,9 @@ with job(snakemake):
     network = deeplabv3(params.backbone, len(names), test.images.shape[-1])
     options, state = TrainingOptions(**params.settings), Path(params.state)
     where, workers = device(snakemake), snakemake.threads - 1
-    curve = train_segmenter(network, training, validation, names, options, params.seed, state, where, workers)
+    curve = train_segmenter(
+        network, training, validation, names, options, params.seed, state, where, workers, params.code
+    )
     predicted = predict(network, test.images, where)
     keys = {"study": params.study, "class": wildcards.cls, "method": wildcards.method, "exemplar": 0}
     write_rows(snakemake.output.rows, area_rows(predicted, test.label_maps, names).assign(**keys))

@@ -24,7 +24,9 @@ with job(snakemake):
     torch.manual_seed(params.seed)
     network, options = sdanet(len(items), test.images.shape[-1], params.body), DetectorOptions(**params.options)
     where, workers, state = device(snakemake), snakemake.threads - 1, Path(params.state)
-    curve = train_detector(network, training, validation, len(items), options, params.seed, state, where, workers)
+    curve = train_detector(
+        network, training, validation, len(items), options, params.seed, state, where, workers, params.code
+    )
     found = find(network, test.images, where)
     pixels = overlaps(found, test, len(items))
     keys = dict(zip(KEYS, (params.study, wildcards.cls, wildcards.method, wildcards.ratio), strict=True))
@@ -32,9 +34,9 @@ with job(snakemake):
     shared = {**keys, "run": wildcards.run, "images": len(test), **precision}
     scores = [{**shared, "item": item, "iou": iou} for item, iou in zip(items, class_iou(pixels), strict=True)]
     write_csv(snakemake.output.scores, scores, list(scores[0]))
-    shared = {**keys, "replicate": wildcards.run, "exemplar": 0}
+    run = {**keys, "replicate": wildcards.run, "exemplar": 0}
     rows = [
-        {**shared, "image": image, "item": item, "intersection": intersection, "union": union}
+        {**run, "image": image, "item": item, "intersection": intersection, "union": union}
         for number, item in enumerate(items)
         for image, (intersection, union) in enumerate(pixels[:, :, number].T)
     ]

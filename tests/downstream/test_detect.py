@@ -17,6 +17,7 @@ from onemask.downstream.detect import (
 )
 from onemask.downstream.instances import Instances, target_of
 from onemask.downstream.sdanet import sdanet
+from onemask.errors import OnemaskError
 
 SIZE = 64
 
@@ -118,6 +119,14 @@ def test_an_interrupted_training_gives_the_same_weights(tmp_path):
         trained(interrupted, state)
     resumed_curve, resumed = trained(network(), state)
     assert resumed_curve == curve and all(torch.equal(a, b) for a, b in zip(weights, resumed, strict=True))
+
+
+def test_a_validation_split_without_a_score_is_an_error():
+    torch.manual_seed(0)
+    none = scenes(2, seed=1)
+    none = Instances(none.images, none.masks[:0], none.owners[:0], none.labels[:0])
+    with pytest.raises(OnemaskError, match="sdanet: no iou on the validation split"), np.errstate(all="ignore"):
+        train_detector(sdanet(2, SIZE), scenes(4), none, 2, DetectorOptions(steps=1, batch=1, warm_up=0), 3)
 
 
 def test_a_drawn_batch_depends_on_torchs_seed_alone():

@@ -8,6 +8,7 @@ from onemask.demo.pidray import write_pidray
 from onemask.downstream.instances import (
     Instances,
     boxes_of,
+    check_labels,
     from_dataset,
     from_scans,
     joined,
@@ -86,3 +87,11 @@ def test_a_labelled_data_set_has_an_instance_per_label_and_image(tmp_path):
     with pytest.raises(OnemaskError, match="set: has no pliers; there are hammer, wrench"):
         from_dataset(tmp_path / "set", ["pliers"])
     assert Image.open(tmp_path / "set/images/000000.png").size == (SIZE, SIZE)
+
+
+def test_a_category_without_an_instance_is_named():
+    images = np.zeros((1, 3, 4, 4), np.uint8)
+    instances = Instances(images, np.ones((1, 4, 4), bool), np.zeros(1, int), np.array([1]))
+    check_labels(instances, ["hammer"], "scans")
+    with pytest.raises(OnemaskError, match="scans: no training scan holds a 'wrench'"):
+        check_labels(instances, ["hammer", "wrench"], "scans")

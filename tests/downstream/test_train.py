@@ -107,6 +107,15 @@ def test_an_update_that_makes_weights_infinite_is_not_kept(tmp_path):
     assert not state.exists()
 
 
+def test_a_state_of_other_code_is_not_gone_on_with(tmp_path):
+    state, options = tmp_path / "state.safetensors", TrainingOptions(steps=4, batch=2, evaluate_every=2)
+    identities = []
+    for code in ("old", "new", "new"):
+        train_segmenter(network(), shapes(4), shapes(2), LABELS, options, 1, state, code=code)
+        identities.append(read_safetensors(state)[1]["identity"])
+    assert identities[0] != identities[1] == identities[2]
+
+
 def test_processes_that_load_data_change_nothing():
     options, nets = TrainingOptions(steps=4, batch=4, evaluate_every=2), [network(), network()]
     one, two = (

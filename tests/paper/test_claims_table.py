@@ -95,14 +95,22 @@ def test_a_study_without_results_leaves_every_claim_not_tested():
     assert "over the 0 claims" in latex(table, "s", 10)
 
 
+def test_whole_runs_are_not_called_seeds_and_exemplars():
+    table = pd.DataFrame(columns=COLUMNS)
+    assert "exemplars (" in latex(table, "s", 10) and "exemplars (" not in latex(table, "s", 10, runs=True)
+
+
 def test_written_again_it_is_the_same_bytes_without_torch(inputs, tmp_path):
+    for copy in "ab":
+        (tmp_path / copy).mkdir()
     program = (
         "import sys; from onemask.paper.claims_table import make\n"
         "for copy in 'ab':\n"
-        f"    outputs = {{kind: f'{tmp_path}/{{copy}}.{{kind}}' for kind in ('csv', 'tex')}}\n"
+        f"    outputs = {{kind: f'{tmp_path}/{{copy}}/claims.{{kind}}' for kind in ('csv', 'tex')}}\n"
         f"    make({inputs!r}, outputs, {OPTIONS!r})\n"
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     for kind in ("csv", "tex"):
-        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+        one, two = ((tmp_path / copy / f"claims.{kind}").read_bytes() for copy in "ab")
+        assert one == two

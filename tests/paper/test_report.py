@@ -48,8 +48,7 @@ def report_of(tmp_path, sections=SECTIONS, case_study=False):
         "figures": [tmp_path / "fig9.pdf", tmp_path / "fig_more_of.pdf"],
         "renders": tmp_path / "renders.csv",
     }
-    options = {"study": "demo_x", "titles": {"a": "Method_A", "b": "B"}}
-    options |= {"case_study": case_study, "all_claims": "table_claims"}
+    options = {"study": "demo_x", "titles": {"a": "Method_A", "b": "B"}, "case_study": case_study}
     make(inputs, {"tex": tmp_path / "report.tex"}, options)
     return (tmp_path / "report.tex").read_text()
 
@@ -74,6 +73,7 @@ def test_sections_hold_what_the_paper_found_and_verdicts_from_the_claims_file(tm
     assert r"A is fast: \textbf{holds} (ratio 4.50)." in text and r"A is odd: \textit{not tested} (no\_rows)." in text
     assert "Of 3 claims of the paper: 2 holds, 1 not tested." in text
     assert "the table2 itself" in text and "the table claims itself" in text and "{fig9.pdf}" in text
+    assert r"\thefigure}{more\_of}" in text
 
 
 def test_whether_the_ranking_stands_on_exact_masks(tmp_path):
@@ -82,7 +82,10 @@ def test_whether_the_ranking_stands_on_exact_masks(tmp_path):
     assert "cat: Method\\_A leads in place of B (Spearman's correlation -1.00)" in text
 
 
-@pytest.mark.parametrize(("key", "value"), [("claims", ["none"]), ("tables", ["none"]), ("figures", {"none": "x"})])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("claims", ["none"]), ("tables", ["none"]), ("figures", {"none": "x"}), ("sentence", "none")],
+)
 def test_a_claim_table_or_figure_that_nobody_made_is_one_line(tmp_path, key, value):
     with pytest.raises(OnemaskError, match=f"report.yaml: x: no {key.removesuffix('s')} 'none'; there are "):
         report_of(tmp_path, {"sections": [{"title": "x", "paper": "y", key: value}]})

@@ -220,6 +220,8 @@ def test_sdanet_learns_from_scans_and_from_baggans_data_set(folder):
     table, settings = rows(folder / "results/table_sdanet.csv"), STUDY.sdanet
     assert [row["ratio"] for row in table] == ["0", *map(str, settings.ratios)]
     assert {row["images"] for row in table} == {str(settings.test)}
+    claims = {row["id"]: row for row in rows(folder / "results/claims_downstream.csv")}
+    assert claims["sdanet_1"]["replicates"] == str(settings.runs) and claims["sdanet_10"]["verdict"] == "not tested"
     data_set = folder / f"results/test/sdanet/baggage/{settings.method}.0"
     assert len(list((data_set / "images").iterdir())) == settings.real * max(settings.ratios)
 

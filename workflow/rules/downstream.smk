@@ -268,7 +268,7 @@ use rule table1 as table_sdanet with:
 use rule claims as claims_downstream with:
     input:
         claims=repository("config/claims_downstream.yaml"),
-        experiments=rules.gather_downstream.output.rows,
+        experiments=[rules.gather_downstream.output.rows],
         sdanet=sdanet_files("pixels.csv"),
     output:
         csv=f"{RESULTS}/claims_downstream.csv",
@@ -277,7 +277,7 @@ use rule claims as claims_downstream with:
         f"{LOGS}/claims_downstream.log",
     params:
         module="claims_table",
-        options=CLAIM_OPTIONS | {"label": "claims-downstream"},
+        options=CLAIM_OPTIONS | {"runs": True},
         code=code("paper.py", "onemask.paper.claims_table"),
 
 
@@ -297,7 +297,6 @@ use rule report_tex as report_downstream_tex with:
             "study": STUDY.study,
             "titles": {},
             "case_study": "table_sdanet" in DOWNSTREAM_TABLES,
-            "all_claims": "table_claims_downstream",
         },
         code=code("paper.py", "onemask.paper.report"),
 

@@ -18,7 +18,6 @@ use rule table1 as report_tex with:
             "study": STUDY.study,
             "titles": {name: method.title for name, method in STUDY.methods.items()},
             "case_study": CASE is not None,
-            "all_claims": "table_claims",
         },
         code=code("paper.py", "onemask.paper.report"),
 

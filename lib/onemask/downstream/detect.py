@@ -19,7 +19,7 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
 
 from onemask.downstream.instances import Instances, boxes_of, target_of
-from onemask.downstream.training import Device, Plan, Training, identity, train
+from onemask.downstream.loop import Device, Plan, Training, identity, train
 
 DROPS = (8 / 12, 11 / 12)
 CONFIDENT = 0.5  # the score from which a detection counts in the IoU per class
@@ -57,10 +57,12 @@ def train_detector(
     state: Path | None = None,
     device: Device = "cpu",
     workers: int = 0,
+    code: str = "",
 ) -> list[dict[str, float]]:
     """Train a torchvision detector; it ends with the weights of the highest mean IoU on `validation`.
 
-    Returns the curve: rows of step, loss and iou. `state` and `workers`: see onemask.downstream.training.
+    Returns the curve: rows of step, loss and iou. `state` and `workers`: see onemask.downstream.loop; a state
+    of another `code` is not gone on with.
     """
     network.to(device)
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -87,7 +89,7 @@ def train_detector(
         validate=validate,
         workers=workers,
     )
-    return train(Training(network, optimiser, identity(network, arrays, options, seed)), plan, seed, state)
+    return train(Training(network, optimiser, identity(network, arrays, options, seed, code)), plan, seed, state)
 
 
 def rate_at(step: int, options: DetectorOptions) -> float:

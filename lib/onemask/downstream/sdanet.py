@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from onemask.downstream.attention import SelectiveDenseAttention
 from onemask.downstream.cascade import BOX_WEIGHTS, IOUS, AgnosticPredictor, CascadeRoIHeads, RoIHeads
 from onemask.downstream.deeplab import ResidualBlock
-from onemask.downstream.training import mixed_precision
+from onemask.downstream.loop import mixed_precision
 from onemask.downstream.vision import IntermediateLayerGetter, detection, ops, resnet101
 from onemask.errors import OnemaskError
 

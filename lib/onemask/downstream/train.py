@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from onemask.downstream.loop import Device, Plan, Training, identity, mixed_precision, train
 from onemask.downstream.pairs import Pairs
-from onemask.downstream.training import Device, Plan, Training, identity, mixed_precision, train
 from onemask.downstream.vision import transforms, tv_tensors
 from onemask.evaluation.metrics import METRICS, area_rows, image_scores
 
@@ -42,10 +42,12 @@ def train_segmenter(
     state: Path | None = None,
     device: Device = "cpu",
     workers: int = 0,
+    code: str = "",
 ) -> list[dict[str, float]]:
     """Train a network whose output is {"out": logits}; it ends with the weights that were best on `validation`.
 
-    Returns the curve: rows of step, loss and METRICS. `state` and `workers`: see onemask.downstream.training.
+    Returns the curve: rows of step, loss and METRICS. `state` and `workers`: see onemask.downstream.loop; a state
+    of another `code` is not gone on with.
     """
     network.to(device)
     optimiser = torch.optim.Adam(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
@@ -71,7 +73,7 @@ def train_segmenter(
         validate=lambda: mean_scores(predict(network, validation.images, device), validation, labels),
         workers=workers,
     )
-    return train(Training(network, optimiser, identity(network, arrays, options, seed)), plan, seed, state)
+    return train(Training(network, optimiser, identity(network, arrays, options, seed, code)), plan, seed, state)
 
 
 def augmented(images: np.ndarray, label_maps: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -20,24 +21,20 @@ HEADER = ["Claim", "Paper", r"Difference [95\,\%]", "$p$", "Verdict"]
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """inputs: `claims` and csv files `one_shot`, `rare`, `speed`, `experiments`, `sdanet`; outputs: csv, tex.
 
-    options: study, seed, resamples; `rare_replicates`, the clustering seed's number of each of `rare`; `label` of the
-    LaTeX table. A source that the study has no files of leaves its claims not tested.
+    options: study, seed, resamples; `rare_replicates`, the clustering seed's number of each of `rare`; `runs`,
+    whether replicates are whole runs. A source that the study has no files of leaves its claims not tested.
     """
-    files = {name: _listed(inputs.get(name, [])) for name in SOURCES}
+    files = {name: list(inputs.get(name, [])) for name in SOURCES}
     files["rare"] = list(zip(files["rare"], options.get("rare_replicates", []), strict=True))
     sources = read_sources(**files)
     table = judge(read_claims(inputs["claims"]), sources, options["resamples"], options["seed"])
     with atomic(outputs["csv"]) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    write_text(outputs["tex"], latex(table, options["study"], options["resamples"], options.get("label", "claims")))
+    label = Path(outputs["tex"]).stem.removeprefix("table_")
+    write_text(outputs["tex"], latex(table, options["study"], options["resamples"], label, options.get("runs", False)))
 
 
-def _listed(files: str | Sequence[str]) -> list[str]:
-    """Snakemake names a single file without a list."""
-    return [files] if isinstance(files, str) else list(files)
-
-
-def latex(table: pd.DataFrame, study: str, resamples: int, label: str = "claims") -> str:
+def latex(table: pd.DataFrame, study: str, resamples: int, label: str = "claims", runs: bool = False) -> str:
     """Tables of a page each: a block per claim, its classes or labels in one line below it."""
     blocks = [_block(rows) for _, rows in table.groupby("id", sort=False)]
     pages: list[list[list[str]]] = [[]]
@@ -48,7 +45,7 @@ def latex(table: pd.DataFrame, study: str, resamples: int, label: str = "claims"
             used = 0
         pages[-1].append(block)
         used += height
-    caption = _caption(table, study, resamples)
+    caption = _caption(table, study, resamples, runs)
     captions = [caption, *["Claims of the paper, continued."] * (len(pages) - 1)]
     labels = [f"tab:{label}{f'-{page}' if page else ''}" for page in range(len(pages))]
     return "\n".join(
@@ -95,14 +92,17 @@ def _verdict(row: Mapping[str, Any]) -> str:
     return rf"\textbf{{{row['verdict']}}}" + (r"$^\dagger$" if ONE_SEED in str(row["note"]) else "")
 
 
-def _caption(table: pd.DataFrame, study: str, resamples: int) -> str:
+def _caption(table: pd.DataFrame, study: str, resamples: int, runs: bool) -> str:
     tested = table[table["p"].notna()]
     whole = int((tested["scope"] == ALL).sum())
+    replicates, images = _counts(tested["replicates"]), _counts(tested["images"])
+    drawn = f"clustering seeds ({replicates}), exemplars ({_counts(tested['exemplars'])})"
+    if runs:
+        drawn = f"runs ({replicates}), each with its own exemplar, clustering seed, samples and initialisation,"
     sentences = [
         rf"The paper's claims, study \texttt{{{escape(study)}}}: differences in points of percent with intervals of"
         r" 95\,\% (of frames per second: ratios of medians, not tested).",
-        f"Paired bootstrap of {resamples} resamples over clustering seeds ({_counts(tested['replicates'])}), exemplars"
-        f" ({_counts(tested['exemplars'])}) and test images ({_counts(tested['images'])}); two-sided $p$ from its"
+        f"Paired bootstrap of {resamples} resamples over {drawn} and test images ({images}); two-sided $p$ from its"
         f" standard error and Student's $t$, corrected by Holm's method over the {whole} claims,"
         f" and over the {len(tested) - whole} classes and labels below them.",
         r"A claim is decided where $p < .05$. Claims of equality hold where the difference is within the margin they"

@@ -44,19 +44,21 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
 
     Also `renders`, where a section has a sentence on them. The figures are named in report.tex as they lie in its own
     folder.
-    options: `study`; `titles` of the methods; `case_study`, whether there is one; `all_claims`, the table of them.
+    options: `study`; `titles` of the methods; `case_study`, whether there is one.
     """
     there = read_sections(inputs["sections"])
     sections = [section for section in there if options["case_study"] or not section.case_study]
     tables = {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in inputs["tables"]}
     figures = {Path(path).stem for path in inputs["figures"]}
     claims = pd.read_csv(inputs["claims"], keep_default_na=False, na_values=[""])
-    _check(inputs["sections"], sections, set(claims["id"]), tables, figures)
     sentences = {"": ""}
     if path := inputs.get("renders"):
         sentences["renders"] = renders_sentence(pd.read_csv(path), options["titles"])
+    made = {"claim": set(claims["id"]), "table": set(tables), "figure": figures, "sentence": set(sentences)}
+    _check(inputs["sections"], sections, made)
     body = [_section(section, claims, tables, sentences[section.sentence]) for section in sections]
-    text = document(options["study"], verdicts_sentence(claims), body, tables[options["all_claims"]])
+    all_claims = tables[f"table_{Path(inputs['claims']).stem}"]
+    text = document(options["study"], verdicts_sentence(claims), body, all_claims)
     write_text(outputs["tex"], text)
 
 
@@ -154,15 +156,10 @@ def _number(name: str, kind: str) -> str:
     return escape(name.removeprefix(kind).removeprefix("_"))
 
 
-def _check(
-    path: str | Path, sections: Sequence[Section], claims: set[str], tables: Mapping[str, str], figures: set[str]
-) -> None:
-    """OnemaskError for a claim, table or figure that a section names and nobody made."""
+def _check(path: str | Path, sections: Sequence[Section], made: Mapping[str, set[str]]) -> None:
+    """OnemaskError for what a section names and nobody made: a claim, table, figure or sentence."""
     for section in sections:
-        for kind, names, there in (
-            ("claim", section.claims, claims),
-            ("table", section.tables, set(tables)),
-            ("figure", section.figures, figures),
-        ):
-            if missing := [name for name in names if name not in there]:
-                raise OnemaskError(f"{path}: {section.title}: no {kind} {missing[0]!r}; there are {sorted(there)}")
+        named = {"claim": section.claims, "table": section.tables, "figure": section.figures}
+        for kind, names in (named | {"sentence": [section.sentence]}).items():
+            if missing := [name for name in names if name not in made[kind]]:
+                raise OnemaskError(f"{path}: {section.title}: no {kind} {missing[0]!r}; there are {sorted(made[kind])}")

@@ -8,6 +8,7 @@ an interruption nor the number of loading processes changes a bit of the weights
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,8 @@ def train(run: Training, plan: Plan, seed: int, state: Path | None = None) -> li
     """Train; the network ends with its best weights. Returns the curve.
 
     With `state`, a safetensors file, a training of the same identity goes on from its last validation. OnemaskError
-    names seed and step where the loss or a weight is not finite; the state is then kept.
+    names seed and step where the loss or a weight is not finite, the state is then kept, and a validation split without
+    a score.
     """
     if state and state.is_file():
         load_state(state, run)
@@ -91,6 +93,8 @@ def train(run: Training, plan: Plan, seed: int, state: Path | None = None) -> li
         if run.step % plan.evaluate_every == 0 or run.step == plan.steps:
             _check_finite([parameter.detach() for parameter in run.network.parameters()], run.step, plan, seed)
             scores = plan.validate()
+            if not math.isfinite(scores[plan.metric]):
+                raise OnemaskError(f"{plan.section}: no {plan.metric} on the validation split; give it more images")
             run.curve.append({"step": run.step, "loss": float(np.mean(losses)), **scores})
             if scores[plan.metric] >= max(row[plan.metric] for row in run.curve):
                 run.best = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
@@ -107,13 +111,13 @@ def mixed_precision(device: Device) -> torch.autocast:
     return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda")
 
 
-def identity(network: nn.Module, arrays: Iterable[np.ndarray], options: object, seed: int) -> str:
-    """Hex digest of the initial weights, the data, the options and the seed."""
-    digest = hashlib.sha256(f"{options} {seed}".encode())
+def identity(network: nn.Module, arrays: Iterable[np.ndarray], options: object, seed: int, code: str) -> str:
+    """Hex digest of the initial weights, the data, the options, the seed and the code's own digest."""
+    digest = hashlib.sha256(f"{options} {seed} {code}".encode())
     for tensor in network.state_dict().values():
         digest.update(tensor.cpu().numpy().tobytes())
     for array in arrays:
-        digest.update(array.tobytes())
+        digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
     return digest.hexdigest()
 
 
@@ -161,6 +165,7 @@ def load_state(path: Path, run: Training) -> None:
     parameters = dict(run.network.named_parameters())
     for key, value in parts["optimiser"].items():
         name, moment = key.rsplit(".", 1)
-        place = value if moment == "step" else value.to(parameters[name].device)  # Adam counts on the CPU
-        run.optimiser.state[parameters[name]][moment] = place
+        if moment != "step":  # Adam counts on the CPU; a moment lies in memory as its parameter does
+            value = torch.empty_like(parameters[name]).copy_(value)
+        run.optimiser.state[parameters[name]][moment] = value
     run.best, run.step, run.curve = parts["best"], counters["step"], counters["curve"]

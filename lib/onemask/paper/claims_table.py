@@ -97,7 +97,9 @@ def _caption(table: pd.DataFrame, study: str, resamples: int, runs: bool) -> str
     whole = int((tested["scope"] == ALL).sum())
     replicates, images = _counts(tested["replicates"]), _counts(tested["images"])
     drawn = f"clustering seeds ({replicates}), exemplars ({_counts(tested['exemplars'])})"
+    daggers = r" $\dagger$: one clustering seed, which decides nothing: another may say otherwise."
     if runs:
+        daggers = ""
         drawn = f"runs ({replicates}), each with its own exemplar, clustering seed, samples and initialisation,"
     sentences = [
         rf"The paper's claims, study \texttt{{{escape(study)}}}: differences in points of percent with intervals of"
@@ -106,7 +108,7 @@ def _caption(table: pd.DataFrame, study: str, resamples: int, runs: bool) -> str
         f" standard error and Student's $t$, corrected by Holm's method over the {whole} claims,"
         f" and over the {len(tested) - whole} classes and labels below them.",
         r"A claim is decided where $p < .05$. Claims of equality hold where the difference is within the margin they"
-        r" name. $\dagger$: one clustering seed, which decides nothing: another may say otherwise.",
+        rf" name.{daggers}",
     ]
     return " ".join(sentences)
 

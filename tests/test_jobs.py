@@ -20,7 +20,7 @@ def restore_torch():
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode(0)
 
 
 def log(snakemake):

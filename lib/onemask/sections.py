@@ -267,14 +267,15 @@ class ExperimentSettings(Section):
     """One-shot runs beside Table 2's: every point of `grid` for every class, method, number of shots and replicate.
 
     Keys of `base` and `grid` are dotted, as in tuning.space; `method.head` is the method's head. A replicate is another
-    seed of the clustering, 0 the study's own. Run i of n shots is fitted on the exemplars i, i + 1, ... i + n - 1.
+    seed of the clustering, 0 the study's own; unless stated there are the study's `clustering_seeds` of them, and one
+    of a method without a clustering. Run i of n shots is fitted on the exemplars i, i + 1, ... i + n - 1.
     """
 
     classes: list[Name] | None = None
     methods: list[Name]
     exemplars: Positive = 5
     shots: list[Positive] = [1]
-    replicates: list[Natural] = [0]
+    replicates: list[Natural] | None = None
     base: Annotated[dict[str, Any], BeforeValidator(_untext)] = {}
     grid: Grid = {}
 
@@ -282,12 +283,13 @@ class ExperimentSettings(Section):
 class RareSettings(Section):
     """Table 4: binary segmenters of the rare labels, each fitted on one of the label's own exemplars.
 
-    The table shows the study's own clustering; `replicates`, other seeds of it, count for the claims alone.
+    The table shows the study's own clustering; `replicates`, other seeds of it, count for the claims alone. Unless
+    stated they are those of the study's `clustering_seeds`.
     """
 
     methods: list[Name] = []
     exemplars: Positive = 5
-    replicates: list[Positive] = []
+    replicates: list[Positive] | None = None
 
 
 class InversionSettings(Section):
@@ -445,6 +447,7 @@ class Study(Section):
     losses: LossesSettings = LossesSettings()
     downstream: DownstreamSettings = DownstreamSettings()
     sdanet: SDANetSettings = SDANetSettings()
+    clustering_seeds: Positive = Field(1, description="of the experiments and rare labels that state no `replicates`")
     allow_failures: bool = Field(False, description="go on where a method fails on an exemplar; tables say so")
     table: TableSettings = TableSettings()
 
@@ -457,6 +460,16 @@ class Study(Section):
         """Names of the methods that a class runs, in the table's order."""
         chosen = self.classes[class_name].methods
         return [name for name in self.methods if chosen is None or name in chosen]
+
+    @model_validator(mode="after")
+    def _every_replicate_is_stated(self) -> Study:
+        seeds = list(range(self.clustering_seeds))
+        experiments = {
+            name: entry if entry.replicates is not None else entry.model_copy(update={"replicates": seeds})
+            for name, entry in self.experiments.items()
+        }
+        rare = self.rare if self.rare.replicates is not None else self.rare.model_copy(update={"replicates": seeds[1:]})
+        return self.model_copy(update={"experiments": experiments, "rare": rare})
 
     @model_validator(mode="after")
     def _clusterings_fit_the_generators(self) -> Study:

@@ -38,6 +38,7 @@ def runs_of(experiment):
     settings = STUDY.experiments[experiment]
     classes = STUDY.class_names if settings.classes is None else settings.classes
     runs = plan(classes, settings.model_dump(mode="json"))
+    runs = [run for run in runs if not run.replicate or STUDY.methods[run.method].clustering]
     return [(run, with_trial(class_sections(run.cls, run.method), run.changes)) for run in runs]
 
 

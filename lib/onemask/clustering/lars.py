@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 
-class LARS(torch.optim.Optimizer):
+class LARS:
     """SGD with momentum whose rate is scaled per tensor: v = m v + lr lambda (g + wd w); w = w - v.
 
-    lambda = trust |w| / (|g| + wd |w|), and 1 for a tensor whose weights or gradients are all zero.
+    lambda = trust |w| / (|g| + wd |w|), and 1 for a tensor whose weights or gradients are all zero. No torch.optim:
+    see onemask.optim.
     """
 
     def __init__(
@@ -22,22 +23,24 @@ class LARS(torch.optim.Optimizer):
         trust: float = 0.01,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "trust": trust, "weight_decay": weight_decay})
+        self.params, self.lr, self.momentum = list(params), lr, momentum
+        self.trust, self.weight_decay = trust, weight_decay
+        self.velocities = [torch.zeros_like(weight) for weight in self.params]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for weight in self.params:
+            weight.grad = None
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
-        """One update of every tensor that has a gradient; closures are not supported."""
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._update(weight, group)
-
-    def _update(self, weight: Tensor, group: dict) -> None:
-        decay = group["weight_decay"]
-        scale = group["lr"] * local_rate(weight, weight.grad, group["trust"], decay)
-        velocity = self.state[weight].setdefault("velocity", torch.zeros_like(weight))
-        velocity.mul_(group["momentum"]).add_((weight.grad + decay * weight) * scale)
-        weight.sub_(velocity)
+    def step(self) -> None:
+        """One update of every tensor that has a gradient."""
+        for weight, velocity in zip(self.params, self.velocities, strict=True):
+            if weight.grad is None:
+                continue
+            scale = self.lr * local_rate(weight, weight.grad, self.trust, self.weight_decay)
+            velocity.mul_(self.momentum).add_((weight.grad + self.weight_decay * weight) * scale)
+            weight.sub_(velocity)
 
 
 def local_rate(weight: Tensor, gradient: Tensor, trust: float, weight_decay: float) -> Tensor:

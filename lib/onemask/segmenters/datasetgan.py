@@ -25,6 +25,7 @@ from torch import Tensor
 
 from onemask.errors import OnemaskError
 from onemask.kernels.projection import gather_pixels, project_features
+from onemask.optim import Adam
 from onemask.seeds import derive_seed
 from onemask.segmenters.base import Features, check_label_maps, output_size
 from onemask.segmenters.heads import head
@@ -230,7 +231,7 @@ class Training:
         self.active = list(range(len(stack["weight0"])))
         self.finished: dict[int, Stack] = {}
         self.learnt = [tensor.requires_grad_() for name, tensor in self.stack.items() if not _is_statistic(name)]
-        self.adam = torch.optim.Adam(self.learnt, learning_rate, fused=True)
+        self.adam = Adam(self.learnt, learning_rate)
 
     def step(self, x: Tensor, targets: Tensor) -> list[float]:
         """One step on x [M, B, C] and targets [M, B]; the losses before it. OnemaskError if one is not finite."""
@@ -240,7 +241,7 @@ class Training:
             raise OnemaskError(
                 "datasetgan: a member's loss is not finite; lower its learning_rate or check the features"
             )
-        self.adam.zero_grad(set_to_none=True)
+        self.adam.zero_grad()
         losses.sum().backward()
         self.adam.step()
         return values
@@ -252,11 +253,11 @@ class Training:
                 name: tensor.detach()[row].clone() for name, tensor in self.stack.items()
             }
         self.active = [self.active[row] for row in going]
-        self.adam.zero_grad(set_to_none=True)
+        self.adam.zero_grad()
         for tensor in self.stack.values():
             tensor.data = tensor.data[going]
-        for moments in self.adam.state.values():
-            moments |= {name: moments[name][going] for name in ("exp_avg", "exp_avg_sq")}
+        self.adam.means = [mean[going] for mean in self.adam.means]
+        self.adam.squares = [square[going] for square in self.adam.squares]
 
     def result(self) -> Stack:
         """All members in their order, once they are finished."""

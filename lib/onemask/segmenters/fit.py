@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onemask.errors import OnemaskError
+from onemask.optim import Adam
 from onemask.segmenters.heads import Prepared
 
 Prepare = Callable[[Sequence[Tensor]], Sequence[Prepared]]
@@ -41,11 +42,11 @@ def fit_head(
     the same: the supervised row and the one-shot rows are the same network after as many steps. OnemaskError if the
     loss is not finite in the end.
     """
-    optimiser = torch.optim.Adam(head.parameters(), options.learning_rate, tuple(options.betas), fused=True)
+    optimiser = Adam(head.parameters(), options.learning_rate, options.betas)
     loss = torch.zeros(())
     batches = _batches(features, label_maps.long(), prepare, options.batch, generator)
     for _, (prepared, targets) in zip(range(options.epochs), batches, strict=False):
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss = F.cross_entropy(head(prepared, targets.shape[-1]), targets)
         loss.backward()
         optimiser.step()

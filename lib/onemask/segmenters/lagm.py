@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from onemask.errors import OnemaskError
 from onemask.kernels.projection import project_features
+from onemask.optim import Adam
 from onemask.segmenters.base import Features, check_label_maps, output_size
 from onemask.segmenters.heads import FCN, NEGATIVE_SLOPE, initialise
 
@@ -164,7 +165,7 @@ def fit_annotator(
     for network in networks:
         initialise(network, generator)
         network.to(features[0].device)
-    optimisers = [torch.optim.Adam(network.parameters(), settings.learning_rate, fused=True) for network in networks]
+    optimisers = [Adam(network.parameters(), settings.learning_rate) for network in networks]
     for step in range(settings.steps):
         shots = _pick(len(label_maps), settings.batch, generator)
         drawn = samples.take(_pick(len(samples), settings.batch, generator), features[0].device)
@@ -182,7 +183,7 @@ def fit_annotator(
         if not (loss + student_loss).isfinite():
             raise OnemaskError(f"lagm: the loss of step {step} is not finite; lower the method's `learning_rate`")
         for optimiser in optimisers:
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.zero_grad()
         (loss + student_loss).backward()  # two graphs without a common parameter
         for optimiser in optimisers:
             optimiser.step()

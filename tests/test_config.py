@@ -147,6 +147,14 @@ def test_defaults_of_a_module_s_own_settings_are_read_without_importing_it():
     assert own_settings()["hfc"] == [] and own_defaults("hfc") == {}
 
 
+def test_clustering_seeds_are_those_of_every_experiment_that_states_none():
+    study = load_study({"study": "demo", "clustering_seeds": 3, "experiments": {"fig14a": {"replicates": [0, 4]}}})
+    replicates = {name: experiment.replicates for name, experiment in study.experiments.items()}
+    assert replicates["table7"] == [0, 1, 2] and replicates["fig14a"] == [0, 4]
+    assert study.rare.replicates == [1, 2]
+    assert load_study({"study": "demo"}).experiments["table7"].replicates == [0]
+
+
 def test_values_of_a_grid_are_numbers_though_the_command_line_gives_text():
     texts = {"swav.epsilon": ["0.1", "0.5"], "swav.perturbation.block": ["all", "0"], "swav.local_loss": ["false"]}
     study = load_study({"study": "demo", **experiment(grid=texts, base={"swav.steps": "3"})})

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from onemask.annotation.command import Request, read_generator, run
-from onemask.checkpoints.stylegan2_ada import read_stylegan2_ada
+from onemask.annotation.command import Request, run
+from onemask.checkpoints.reader import read_generator, read_tensors
 from onemask.errors import OnemaskError
 from onemask.stylegan2.checkpoint import save_generator
 from onemask.stylegan2.generator import Generator
@@ -43,7 +43,7 @@ def test_half_precision_and_views_of_one_storage(generator, tmp_path, monkeypatc
     generator.half()
     generator.mapping.fc0.weight = torch.nn.Parameter(torch.randn(6, 5).half().T, requires_grad=False)
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
-    tensors = read_stylegan2_ada(path)[1]
+    tensors = read_tensors(path)
     assert all(torch.equal(tensors[name], tensor) for name, tensor in generator.state_dict().items())
 
 
@@ -68,14 +68,14 @@ def test_weights_of_another_rank(generator, tmp_path, monkeypatch):
     generator.mapping.fc0.weight = torch.nn.Parameter(torch.tensor(1.0))
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
     with pytest.raises(OnemaskError, match="mapping.fc0.weight is missing, or not of 2 dimensions"):
-        read_stylegan2_ada(path)
+        read_generator(path)
 
 
 def test_channels_that_follow_no_rule(generator, tmp_path, monkeypatch):
     generator.synthesis.b4.conv1.weight = torch.nn.Parameter(torch.zeros(7, 12, 3, 3))
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
     with pytest.raises(OnemaskError, match="follow no channel_base"):
-        read_stylegan2_ada(path)
+        read_generator(path)
 
 
 class Calls:
@@ -120,7 +120,7 @@ def test_tensors_that_the_file_does_not_hold_are_refused(name, generator, tmp_pa
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
     path.write_bytes(pickle.dumps({"G_ema": persistent({"x": BROKEN[name]()})}, protocol=3))
     with pytest.raises(OnemaskError, match=r"net.pkl: (a tensor|a storage|a parameter|not a complete pickle)"):
-        read_stylegan2_ada(path)
+        read_tensors(path)
 
 
 def persistent(parameters=(), modules=()):
@@ -136,12 +136,12 @@ def test_modules_and_storages_that_are_shared_do_not_multiply(generator, tmp_pat
         laughs = persistent(modules={str(number): laughs for number in range(50)})
     path.write_bytes(pickle.dumps({"G_ema": laughs}, protocol=3))
     with pytest.raises(OnemaskError, match="is no module with a state and a place of its own"):
-        read_stylegan2_ada(path)
+        read_tensors(path)
     storage = torch.zeros(10_000).__reduce_ex__(2)[1][0]
     views = [Calls(torch._utils._rebuild_tensor_v2, storage, 0, (10_000,), (1,)) for _ in range(50)]
     path.write_bytes(pickle.dumps({"G_ema": persistent({str(n): view for n, view in enumerate(views)})}, protocol=3))
     with pytest.raises(OnemaskError, match="together they are larger than the file"):
-        read_stylegan2_ada(path)
+        read_tensors(path)
 
 
 def test_a_truncated_file(generator, tmp_path, monkeypatch):
@@ -150,14 +150,14 @@ def test_a_truncated_file(generator, tmp_path, monkeypatch):
     for length in (0, 1, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(OnemaskError, match="net.pkl: "):
-            read_stylegan2_ada(path)
+            read_tensors(path)
 
 
 def test_a_larger_network_takes_seconds(tmp_path, monkeypatch):
     large = Generator(64, 64, 256, channel_base=4096, channel_max=128)
     path = write_ada(tmp_path / "net.pkl", large, monkeypatch)
     start = time.monotonic()
-    read_stylegan2_ada(path)
+    read_tensors(path)
     assert time.monotonic() - start < 20
 
 

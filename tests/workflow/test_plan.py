@@ -171,6 +171,15 @@ def test_a_new_value_of_a_sweep_runs_its_own_branch_alone(finished, config, expe
     assert planned(run.stdout) == expected
 
 
+def test_other_clustering_seeds_run_what_has_a_clustering(tmp_path):
+    """Of Table 10's five methods three have one; each has one run a shot and seed, the others one a shot."""
+    target = "results/demo/experiments/table10.csv"
+    choices = ([], ["--config", "clustering_seeds=3"])
+    jobs = [planned(run_snakemake("--dry-run", target, *each, directory=tmp_path).stdout) for each in choices]
+    shots = len(DEMO.experiments["table10"].shots)
+    assert jobs[1]["run_experiment"] - jobs[0]["run_experiment"] == 2 * shots * 3
+
+
 def test_an_experiment_or_a_variant_that_nobody_configured_is_one_line(tmp_path):
     first = next(iter(DEMO.experiments))
     for target, message in [

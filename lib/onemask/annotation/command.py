@@ -15,7 +15,7 @@ from torch import Tensor
 from onemask.annotation.card import write_card, write_preview
 from onemask.annotation.labeller import LABELS, SEGMENTER, Labeller, fit_labeller, layered, load_labeller
 from onemask.annotation.stream import write_dataset
-from onemask.checkpoints.stylegan2_ada import read_stylegan2_ada
+from onemask.checkpoints.reader import read_generator
 from onemask.config import load_study
 from onemask.data.labelled import LabelledWriter, read_label_map
 from onemask.errors import OnemaskError
@@ -23,7 +23,6 @@ from onemask.files import sha256
 from onemask.jobs import set_up_torch
 from onemask.labels import LabelSet, read_labels
 from onemask.sections import Study
-from onemask.stylegan2.checkpoint import generator_of, load_generator
 from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.inversion import InversionSettings, invert
 
@@ -103,11 +102,6 @@ def check(request: Request) -> None:
             raise OnemaskError(f"--labeller is fitted already; leave {', '.join([*given, '--label-map'])} out")
     elif not (request.label_map and request.labels and len(given) == 1):
         raise OnemaskError(f"give --label-map, --labels and one of {', '.join(images)}, or --labeller")
-
-
-def read_generator(path: Path) -> Generator:
-    """The generator of onemask's safetensors, or of a StyleGAN2-ADA .pkl."""
-    return generator_of(*read_stylegan2_ada(path), path) if path.suffix == ".pkl" else load_generator(path)
 
 
 def read_annotation(request: Request, generator: Generator) -> Annotation:

@@ -17,6 +17,8 @@ from onemask.errors import OnemaskError
 
 MAX_OPCODES = 5_000_000  # a 1024-px StyleGAN2-ADA pickle has some hundred thousand
 MAX_PROTOCOL = 5
+MAX_DIMENSIONS = 8
+ENCODE = "_codecs.encode"  # how protocol 2 writes bytes
 SCALARS = (str, int, float, bytes, type(None))  # keys of mappings: hashing a nested value may never end
 
 
@@ -45,6 +47,29 @@ class Persistent:
     identity: Any
 
 
+def mapping_of(value: Any) -> dict[str, Any]:
+    """A dict, or a record of one (an OrderedDict, an EasyDict), with keys of text; empty for anything else."""
+    pairs = value.pairs if isinstance(value, Made) else value
+    return {key: inner for key, inner in pairs.items() if isinstance(key, str)} if isinstance(pairs, dict) else {}
+
+
+def bytes_of(value: Any) -> bytes | None:
+    """The bytes that a record stands for, which protocol 2 writes as encoded text; None where it is none."""
+    if isinstance(value, Made) and value.function.name == ENCODE and value.arguments[1:] == ("latin1",):
+        text = value.arguments[0]
+        value = text.encode("latin1", "replace") if isinstance(text, str) else None
+    return value if isinstance(value, bytes) else None
+
+
+def whole_numbers(numbers: Any) -> bool:
+    """Whether these are a tuple of few whole numbers that a file could hold."""
+    return (
+        isinstance(numbers, tuple)
+        and len(numbers) <= MAX_DIMENSIONS
+        and all(type(n) is int and 0 <= n < 2**40 for n in numbers)
+    )
+
+
 class Refused(Exception):
     """A pickle that is broken, or that asks for something that is not on the list."""
 
@@ -66,13 +91,16 @@ class Bounded:
         return self.stream.read(min(count, self.end - self.stream.tell()))
 
 
-def read_pickle(stream: BinaryIO, allowed: Collection[str], where: str) -> Any:
+def read_pickle(
+    stream: BinaryIO, allowed: Collection[str], where: str, persistent: list[Persistent] | None = None
+) -> Any:
     """The value of the pickle at the stream's position, which moves behind it.
 
-    `allowed` are the globals that it may name. OnemaskError names `where` and what was refused.
+    `allowed` are the globals that it may name; every persistent id that it holds is appended to `persistent`.
+    OnemaskError names `where` and what was refused.
     """
     try:
-        return _Machine(frozenset(allowed)).run(Bounded(stream))
+        return _Machine(frozenset(allowed), [] if persistent is None else persistent).run(Bounded(stream))
     except Refused as error:
         raise OnemaskError(f"{where}: {error}; nothing of it was run") from None
     except BROKEN as error:
@@ -80,8 +108,8 @@ def read_pickle(stream: BinaryIO, allowed: Collection[str], where: str) -> Any:
 
 
 class _Machine:
-    def __init__(self, allowed: frozenset[str]) -> None:
-        self.allowed = allowed
+    def __init__(self, allowed: frozenset[str], persistent: list[Persistent]) -> None:
+        self.allowed, self.persistent = allowed, persistent
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -117,6 +145,10 @@ class _Machine:
         if qualified not in self.allowed:
             raise Refused(f"names {qualified[:80]!r}, which no checkpoint of this kind needs")
         return Global(qualified)
+
+    def keep(self, identity: Any) -> None:
+        self.persistent.append(Persistent(identity))
+        self.stack.append(self.persistent[-1])
 
     def call(self, function: Any, arguments: Any) -> None:
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
@@ -222,8 +254,8 @@ ACTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "NEWOBJ_EX": _new_with_keywords,
     "OBJ": _call_with_class,
     "BUILD": _build,
-    "PERSID": lambda machine, identity: machine.stack.append(Persistent(identity)),
-    "BINPERSID": lambda machine, _: machine.stack.append(Persistent(*machine.pop(1))),
+    "PERSID": lambda machine, identity: machine.keep(identity),
+    "BINPERSID": lambda machine, _: machine.keep(*machine.pop(1)),
 }
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from onemask.checkpoints.inert_pickle import Global, Made, Persistent, read_pickle
+from onemask.checkpoints.inert_pickle import ENCODE, Global, Made, Persistent, bytes_of, read_pickle, whole_numbers
 from onemask.errors import OnemaskError
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
@@ -31,9 +33,7 @@ DTYPES = {
 }
 TENSOR, PARAMETER = "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"
 STORAGE, ORDERED = "torch.storage._load_from_bytes", "collections.OrderedDict"
-ENCODE = "_codecs.encode"  # how protocol 2 writes bytes
 GLOBALS = (TENSOR, PARAMETER, STORAGE, ORDERED, ENCODE)
-MAX_DIMENSIONS = 8
 
 
 def is_tensor(value: Any) -> bool:
@@ -41,15 +41,25 @@ def is_tensor(value: Any) -> bool:
     return isinstance(value, Made) and value.function.name in (TENSOR, PARAMETER)
 
 
+@dataclass(frozen=True)
+class Description:
+    """What a persistent id says of a storage."""
+
+    key: str
+    numel: int
+    dtype: np.dtype
+
+
 class TensorReader:
     """Makes tensors of the records of one file, of which errors name `where`.
 
     `budget` is the most bytes that all of them together may take: records that share a storage could multiply it.
+    `load` gives the values of a storage that lies beside the pickle; without it every storage must be in the pickle.
     """
 
-    def __init__(self, where: str, budget: int) -> None:
-        self.where, self.budget = where, budget
-        self.storages: dict[int, Tensor] = {}
+    def __init__(self, where: str, budget: int, load: Callable[[Description], np.ndarray] | None = None) -> None:
+        self.where, self.budget, self.load = where, budget, load
+        self.storages: dict[int | str, Tensor] = {}
 
     def tensor(self, record: Made) -> Tensor:
         """The tensor that a record stands for, contiguous and with memory of its own; OnemaskError."""
@@ -62,7 +72,7 @@ class TensorReader:
             raise self.error("a tensor without its storage, offset, size and stride")
         source, offset, size, stride = record.arguments[:4]
         values = self.storage(source)
-        if not (_whole(size) and _whole(stride) and len(size) == len(stride) and _whole((offset,))):
+        if not (all(map(whole_numbers, (size, stride, (offset,)))) and len(size) == len(stride)):
             raise self.error("a tensor whose size or stride is not one of whole numbers")
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if not 0 < math.prod(size) <= len(values) or last >= len(values):
@@ -74,20 +84,33 @@ class TensorReader:
 
     def storage(self, source: Any) -> Tensor:
         """The values of a record's storage, 1-dimensional; read once however many records share it."""
+        if isinstance(source, Persistent) and self.load:
+            described = self.describe(source)
+            if described.key not in self.storages:
+                self.storages[described.key] = torch.from_numpy(self.load(described))
+            return self.storages[described.key]
         if not (isinstance(source, Made) and source.function.name == STORAGE and len(source.arguments) == 1):
             raise self.error("a tensor without a storage of its own")
         if id(source) not in self.storages:
             self.storages[id(source)] = self.values(self.content(source.arguments[0]))
         return self.storages[id(source)]
 
+    def describe(self, record: Any) -> Description:
+        """("storage", its class, key, device, number of values, ...) as a description."""
+        identity = record.identity if isinstance(record, Persistent) else None
+        if not (isinstance(identity, tuple) and len(identity) >= 5 and isinstance(identity[1], Global)):
+            raise self.error("a storage without its description")
+        kind, storage, key, _, numel, *view = identity
+        whole = whole_numbers((numel,)) and view in ([], [None])
+        if kind != "storage" or storage.name not in DTYPES or not isinstance(key, str) or not whole:
+            raise self.error("a storage whose description is of another kind")
+        return Description(key, numel, np.dtype(DTYPES[storage.name]))
+
     def content(self, record: Any) -> bytes:
-        """The bytes of a storage, which protocol 2 writes as encoded text."""
-        if isinstance(record, Made) and record.function.name == ENCODE and record.arguments[1:] == ("latin1",):
-            text = record.arguments[0]
-            record = text.encode("latin1", "replace") if isinstance(text, str) else None
-        if not isinstance(record, bytes):
+        """The bytes of a storage."""
+        if (content := bytes_of(record)) is None:
             raise self.error("a storage that is not bytes")
-        return record
+        return content
 
     def values(self, content: bytes) -> Tensor:
         """The values of a nested legacy stream."""
@@ -95,27 +118,14 @@ class TensorReader:
         magic, version, _, record, keys = (read_pickle(stream, DTYPES, self.where) for _ in range(5))
         if type(magic) is not int or type(version) is not int or (magic, version) != (MAGIC, VERSION):
             raise self.error("a storage that is not torch's legacy stream")
-        identity = record.identity if isinstance(record, Persistent) else None
-        if not (isinstance(identity, tuple) and len(identity) >= 5 and isinstance(identity[1], Global)):
-            raise self.error("a storage without its description")
-        kind, numel, dtype = identity[0], identity[4], np.dtype(DTYPES[identity[1].name])
-        named = isinstance(keys, list) and len(keys) == 1 and all(isinstance(key, str) for key in (*keys, identity[2]))
-        if kind != "storage" or not named or keys[0] != identity[2] or not _whole((numel,)):
+        described = self.describe(record)
+        if keys != [described.key]:
             raise self.error("a storage whose description and keys disagree")
-        start = stream.tell() + 8
-        if content[start - 8 : start] != numel.to_bytes(8, "little") or len(content) != start + numel * dtype.itemsize:
+        numel, itemsize, start = described.numel, described.dtype.itemsize, stream.tell() + 8
+        if content[start - 8 : start] != numel.to_bytes(8, "little") or len(content) != start + numel * itemsize:
             raise self.error(f"a storage of {numel} values does not hold as many")
-        return torch.from_numpy(np.frombuffer(content, dtype, numel, start).copy())
+        return torch.from_numpy(np.frombuffer(content, described.dtype, numel, start).copy())
 
     def error(self, what: str) -> OnemaskError:
         """An error that names the file."""
         return OnemaskError(f"{self.where}: {what}")
-
-
-def _whole(numbers: Any) -> bool:
-    """Whether these are a tuple of few whole numbers that a file could hold."""
-    return (
-        isinstance(numbers, tuple)
-        and len(numbers) <= MAX_DIMENSIONS
-        and all(type(n) is int and 0 <= n < 2**40 for n in numbers)
-    )

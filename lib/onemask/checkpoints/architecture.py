@@ -1,0 +1,41 @@
+"""A generator's architecture from the names and shapes of its weights, named as in NVIDIA's PyTorch generator."""
+
+from __future__ import annotations
+
+import re
+
+from torch import Tensor
+
+from onemask.errors import OnemaskError
+
+
+def architecture(tensors: dict[str, Tensor], where: str) -> dict[str, int]:
+    """Sizes of the generator that has these tensors; OnemaskError names what does not fit."""
+    if "mapping.embed.weight" in tensors:
+        raise OnemaskError(f"{where}: a conditional generator; those without classes are supported")
+    layers = sum(bool(re.fullmatch(r"mapping\.fc\d{1,3}\.weight", name)) for name in tensors)
+    blocks = (re.fullmatch(r"synthesis\.b(\d{1,5})\.conv1\.weight", name) for name in tensors)
+    sizes = sorted(int(found[1]) for found in blocks if found)
+    if not layers or sizes != [2**i for i in range(2, 2 + len(sizes))] or len(sizes) < 2:
+        raise OnemaskError(f"{where}: not the mapping and the synthesis network of StyleGAN2")
+    first, last = (_shape(tensors, f"mapping.fc{number}.weight", 2, where) for number in (0, layers - 1))
+    if missing := [size for size in sizes if f"synthesis.b{size}.torgb.weight" not in tensors]:
+        raise OnemaskError(f"{where}: block {missing[0]} px makes no RGB image; the architecture must be `skip`")
+    channels = {size: _shape(tensors, f"synthesis.b{size}.conv1.weight", 4, where)[0] for size in sizes}
+    base, widest = channels[sizes[-1]] * sizes[-1], max(channels.values())
+    if any(min(base // size, widest) != found for size, found in channels.items()):
+        raise OnemaskError(f"{where}: channels {list(channels.values())} follow no channel_base and channel_max")
+    return {
+        "z_dim": first[1],
+        "w_dim": last[0],
+        "resolution": sizes[-1],
+        "channel_base": base,
+        "channel_max": widest,
+        "mapping_layers": layers,
+    }
+
+
+def _shape(tensors: dict[str, Tensor], name: str, rank: int, where: str) -> tuple[int, ...]:
+    if name not in tensors or tensors[name].dim() != rank:
+        raise OnemaskError(f"{where}: {name} is missing, or not of {rank} dimensions")
+    return tuple(tensors[name].shape)

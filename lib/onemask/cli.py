@@ -17,12 +17,12 @@ app = typer.Typer(
 
 @app.callback()
 def main() -> None:
-    """Without it typer would take the only command for the program itself."""
+    """Segment everything a StyleGAN2 generates, from one annotated image."""
 
 
 @app.command()
 def annotate(
-    generator: Annotated[Path, typer.Argument(help="the generator: onemask's safetensors, or a StyleGAN2-ADA .pkl")],
+    generator: Annotated[Path, typer.Argument(help="onemask's safetensors, or any file that `convert` takes")],
     out: Annotated[Path, typer.Argument(help="folder of the labelled data set; an unfinished one is completed")],
     count: Annotated[int, typer.Option(min=1, help="images to label")] = 1000,
     label_map: Annotated[
@@ -70,6 +70,23 @@ def annotate(
     )
     with one_line_errors():
         run(request)
+
+
+@app.command()
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(help="StyleGAN2-ADA's or StyleGAN2's .pkl, or rosinality's .pt")],
+    out: Annotated[Path, typer.Argument(help="the safetensors to write; its model card is written beside it, as .md")],
+    url: Annotated[str | None, typer.Option(help="where the checkpoint is from, for the card")] = None,
+    page: Annotated[str | None, typer.Option(help="where it is described, for the card")] = None,
+    licence: Annotated[str | None, typer.Option(help="its licence, for the card")] = None,
+) -> None:
+    """Convert a generator's checkpoint to safetensors; nothing that it holds is run."""
+    from onemask.checkpoints.convert import convert as convert_checkpoint
+    from onemask.errors import one_line_errors
+
+    with one_line_errors():
+        convert_checkpoint(checkpoint, out, out.with_suffix(".md"), {"url": url, "page": page, "licence": licence})
+    print(out.with_suffix(".md").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -33,18 +33,26 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Source(Section):
-    """Where a file comes from: `zoo` (this repository), `url` (the web) or `train` (a rule here makes it)."""
+    """Where a file comes from: `zoo` (this repository), `url` (the web), `train` (a rule here makes it) or, generators
+    alone, `checkpoint`: another project's format, from its `url` or a `file` of yours, converted.
 
-    source: Literal["zoo", "url", "train"]
+    A checkpoint's URL without `sha256` is trusted on first use: config/downloads.lock.json then holds its hash.
+    """
+
+    source: Literal["zoo", "url", "train", "checkpoint"]
     file: str | None = None
     url: str | None = None
     sha256: Sha256 | None = None
+    licence: str | None = Field(None, description="to be accepted (`accepted_licences`) before it is fetched")
+    page: str | None = Field(None, description="where the file and its licence are described")
 
     @model_validator(mode="after")
     def _complete(self) -> Source:
         where = {"zoo": "file", "url": "url"}.get(self.source)
         if where and not (getattr(self, where) and self.sha256):
             raise ValueError(f"source: {self.source} needs `{where}` and `sha256`")
+        if self.source == "checkpoint" and (self.file is None) == (self.url is None):
+            raise ValueError("source: checkpoint needs either `url` or `file`")
         return self
 
 
@@ -415,6 +423,8 @@ class ClassSettings(Section):
 
     @model_validator(mode="after")
     def _both_annotators(self) -> ClassSettings:
+        if any(source.source == "checkpoint" for source in (*self.annotators.values(), self.annotated)):
+            raise ValueError("source: a checkpoint is a generator's; the other sources are zoo, url and train")
         if len(self.annotators) != 2:
             raise ValueError("annotators: state `first` and `second`; their agreement measures annotator noise")
         return self
@@ -447,6 +457,7 @@ class Study(Section):
     losses: LossesSettings = LossesSettings()
     downstream: DownstreamSettings = DownstreamSettings()
     sdanet: SDANetSettings = SDANetSettings()
+    accepted_licences: list[str] = Field([], description="of checkpoints and data that are fetched")
     clustering_seeds: Positive = Field(1, description="of the experiments and rare labels that state no `replicates`")
     allow_failures: bool = Field(False, description="go on where a method fails on an exemplar; tables say so")
     table: TableSettings = TableSettings()

@@ -32,7 +32,7 @@ rule fetch_annotator:
     resources:
         mem_mb=500,
     params:
-        source=lambda w: annotator_source(w).model_dump(mode="json"),
+        source=lambda w: fetched(annotator_source(w)),
         code=code("fetch.py"),
     script:
         "../../scripts/fetch.py"
@@ -71,7 +71,7 @@ rule fetch_annotated_set:
     resources:
         mem_mb=500,
     params:
-        source=lambda w: annotated_source(w).model_dump(mode="json"),
+        source=lambda w: fetched(annotated_source(w)),
         code=code("fetch.py"),
     script:
         "../../scripts/fetch.py"

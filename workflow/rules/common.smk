@@ -50,6 +50,7 @@ PUBLISHED = [
 ]
 SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
+CONVERTED = "|".join(n for n, c in STUDY.classes.items() if c.generator.source == "checkpoint") or "$^"
 DOWNSTREAM_CLASSES = STUDY.class_names if STUDY.downstream.classes is None else STUDY.downstream.classes
 
 
@@ -168,12 +169,23 @@ def generator_source(wildcards):
     return class_of(wildcards).generator
 
 
+def checkpoint(wildcards):
+    """Input function: a class's checkpoint, the user's own file or one that is fetched."""
+    own = generator_source(wildcards).file
+    return own or f"resources/checkpoints/{STUDY.study}/{wildcards.cls}.checkpoint"
+
+
 def annotator_source(wildcards):
     return class_of(wildcards).annotators[wildcards.which]
 
 
 def annotated_source(wildcards):
     return class_of(wildcards).annotated
+
+
+def fetched(source):
+    """What the content of a fetched file depends on: not on the name of its licence."""
+    return source.model_dump(mode="json", include={"source", "file", "url", "sha256"})
 
 
 def if_trained(source, pattern):

@@ -46,6 +46,48 @@ rule score_generator:
         "../../scripts/score_generator.py"
 
 
+rule fetch_checkpoint:
+    output:
+        f"resources/checkpoints/{STUDY.study}/{{cls}}.checkpoint",
+    log:
+        f"{LOGS}/fetch_checkpoint/{{cls}}.log",
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        source=lambda w: generator_source(w).model_dump(mode="json"),
+        accepted=STUDY.accepted_licences,
+        lock=repository("config/downloads.lock.json"),
+        code=code("fetch_checkpoint.py"),
+    script:
+        "../../scripts/fetch_checkpoint.py"
+
+
+rule convert_generator:
+    input:
+        checkpoint,
+    output:
+        generator=GENERATOR,
+        card=f"{GENERATOR.removesuffix('.safetensors')}.md",
+    log:
+        f"{LOGS}/convert_generator/{{cls}}.log",
+    benchmark:
+        f"{BENCHMARKS}/convert_generator/{{cls}}.tsv"
+    wildcard_constraints:
+        cls=CONVERTED,
+    threads: 1
+    resources:
+        mem_mb=2500,
+    params:
+        source=lambda w: generator_source(w).model_dump(mode="json"),
+        code=code("convert_generator.py"),
+    script:
+        "../../scripts/convert_generator.py"
+
+
+ruleorder: convert_generator > fetch_generator
+
+
 rule fetch_generator:
     # Zoo and web files are known by their checksum, not by their time: they are no input.
     input:
@@ -58,7 +100,7 @@ rule fetch_generator:
     resources:
         mem_mb=500,
     params:
-        source=lambda w: generator_source(w).model_dump(mode="json"),
+        source=lambda w: fetched(generator_source(w)),
         code=code("fetch.py"),
     script:
         "../../scripts/fetch.py"

@@ -1,0 +1,174 @@
+"""The annotated set of a class from real annotated images: each inverted into W+ (decisions 5 and 8).
+
+An image whose reconstruction is too far from it is left out, and counted: its label map would not be that of what the
+generator makes of its latents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onemask.data.annotated import AnnotatedSet
+from onemask.data.parts import Mapping as PartMapping
+from onemask.data.parts import PartImage, paint, to_square
+from onemask.errors import OnemaskError
+from onemask.labels import LabelSet
+from onemask.stylegan2.inversion import Inversion
+
+TEST = "test"
+FITTED = ("exemplars", "tuning", "supervised")  # splits that take images of the data set's other splits
+Invert = Callable[[Tensor], Inversion]
+
+
+@dataclass(frozen=True)
+class RealSetSettings:
+    """Sizes of the splits, as onemask.demo.annotating has them, and when an inversion is good enough.
+
+    `min_psnr` in dB; a rare label's mask counts from `rare_min_pixels` on. With `allow_fewer` a split takes what there
+    is, otherwise too few images are an error. `batch` images are inverted at once.
+    """
+
+    exemplars: int = 20
+    tuning: int = 0
+    supervised: int = 0
+    test: int = 20
+    rare_exemplars: int = 20
+    rare_test_positives: int = 20
+    min_psnr: float = 18.0
+    rare_min_pixels: int = 6
+    allow_fewer: bool = False
+    batch: int = 8
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An image of the data set at the generator's size: uint8 [R, R, 3], its label map, its rare masks."""
+
+    name: str
+    image: np.ndarray
+    label_map: np.ndarray
+    rare: dict[str, np.ndarray]
+
+
+@dataclass
+class Pool:
+    """Images in a random order, inverted as they are asked for; what was inverted is kept, good or not."""
+
+    images: Sequence[PartImage]
+    label: Callable[[PartImage], Labelled]
+    invert: Invert
+    settings: RealSetSettings
+    inverted: dict[str, tuple[Labelled, np.ndarray, float]] = field(default_factory=dict)
+
+    def good(self, wanted: Callable[[Labelled], bool] = lambda _: True) -> Any:
+        """Names of the images that are `wanted` and whose inversion is good enough, in order, one after the other."""
+        chosen = (labelled for labelled in map(self.label, self.images) if wanted(labelled))
+        while batch := list(islice(chosen, self.settings.batch)):
+            self._invert([labelled for labelled in batch if labelled.name not in self.inverted])
+            for labelled in batch:
+                if self.inverted[labelled.name][2] >= self.settings.min_psnr:
+                    yield labelled.name
+
+    def _invert(self, batch: Sequence[Labelled]) -> None:
+        if not batch:
+            return
+        pixels = torch.from_numpy(np.stack([labelled.image for labelled in batch]).transpose(0, 3, 1, 2).copy())
+        found = self.invert(pixels.float() / 127.5 - 1)
+        for labelled, ws, psnr in zip(batch, found.ws.cpu().numpy(), found.psnr.tolist(), strict=True):
+            self.inverted[labelled.name] = labelled, ws, psnr
+
+
+def make_real_set(
+    images: Sequence[PartImage],
+    mapping: PartMapping,
+    labels: LabelSet,
+    invert: Invert,
+    size: int,
+    settings: RealSetSettings,
+    seed: int,
+) -> AnnotatedSet:
+    """The annotated set of a generator of `size` px, whose `invert` takes images [N, 3, size, size] in [-1, 1].
+
+    Test images are of the data set's split `test`, the others of its other splits; without splits all are of one. The
+    order is random by `seed` alone. A rare label's exemplars are the first images that hold it, its test split is the
+    test split, extended until it has its positives. `metadata` hold counts, PSNR and the images' names.
+    """
+
+    def label(image: PartImage) -> Labelled:
+        pixels, parts = image.load()
+        try:
+            label_map, rare = paint(parts, mapping, labels)
+        except OnemaskError as error:
+            raise OnemaskError(f"image {image.name}: {error}") from None
+        masks = {name: to_square(mask, size) for name, mask in rare.items()}
+        return Labelled(image.name, to_square(pixels, size), to_square(label_map, size), masks)
+
+    def holds(name: str) -> Callable[[Labelled], bool]:
+        return lambda labelled: int(labelled.rare[name].sum()) >= settings.rare_min_pixels
+
+    order = np.random.default_rng(seed).permutation(len(images))
+    shuffled = [images[index] for index in order]
+    own = any(image.split == TEST for image in images)
+    fitting = Pool([i for i in shuffled if not own or i.split != TEST], label, invert, settings)
+    testing = Pool([i for i in shuffled if i.split == TEST], label, invert, settings) if own else fitting
+    splits: dict[str, list[str]] = {}
+    supply = fitting.good()
+    for name in FITTED:
+        splits[name] = _take(supply, getattr(settings, name), name, settings)
+    taken = {name for names in splits.values() for name in names}
+    supply = testing.good() if own else supply
+    splits[TEST] = _take(supply, settings.test, TEST, settings)
+    taken |= set(splits[TEST])
+    for name in mapping.rare:
+        free = (found for found in fitting.good(holds(name)) if found not in splits[TEST])
+        splits[f"rare_exemplars/{name}"] = _take(free, settings.rare_exemplars, f"exemplars of {name}", settings)
+        taken |= set(splits[f"rare_exemplars/{name}"])
+    for name in mapping.rare:
+        positives = [found for found in splits[TEST] if holds(name)(testing.inverted[found][0])]
+        more = (found for found in testing.good(holds(name)) if found not in taken)
+        missing = max(0, settings.rare_test_positives - len(positives))
+        extension = _take(more, missing, f"test images with {name}", settings)
+        splits[f"rare_test/{name}"] = [*splits[TEST], *extension]
+    return _assemble(splits, fitting.inverted | testing.inverted, settings)
+
+
+def _take(supply: Any, count: int, what: str, settings: RealSetSettings) -> list[str]:
+    found = list(islice(supply, count))
+    if len(found) < count and not settings.allow_fewer:
+        raise OnemaskError(
+            f"annotated_set: {len(found)} of {count} {what} with an inversion of {settings.min_psnr:g} dB;"
+            " ask for fewer, lower min_psnr, or set annotated_set.allow_fewer"
+        )
+    return found
+
+
+def _assemble(
+    splits: Mapping[str, Sequence[str]], inverted: Mapping[str, tuple[Labelled, np.ndarray, float]], settings: Any
+) -> AnnotatedSet:
+    used = list(dict.fromkeys(name for names in splits.values() for name in names))
+    place = {name: number for number, name in enumerate(used)}
+    labelled = [inverted[name][0] for name in used]
+    psnr = np.array([quality for _, _, quality in inverted.values()])
+    return AnnotatedSet(
+        np.stack([inverted[name][1] for name in used]).astype(np.float32),
+        np.stack([each.label_map for each in labelled]),
+        {name: np.stack([each.rare[name] for each in labelled]) for name in labelled[0].rare},
+        {name: np.array([place[found] for found in names], np.int64) for name, names in splits.items()},
+        metadata={
+            "images": used,
+            "inversion": {
+                "inverted": len(psnr),
+                "left_out": int((psnr < settings.min_psnr).sum()),
+                "min_psnr": settings.min_psnr,
+                "psnr_quartiles": [round(float(q), 3) for q in np.percentile(psnr, (25, 50, 75))],
+                "psnr": [round(inverted[name][2], 3) for name in used],
+            },
+        },
+    )

@@ -62,7 +62,7 @@ def load_study(config: Mapping[str, Any], root: Path = REPOSITORY) -> Study:
         checked = Study.model_validate(study)
     except ValidationError as error:
         raise OnemaskError(f"config of study {name}: {_one_line(error)}") from None
-    _check_names(checked)
+    _check_names(checked, root)
     return checked
 
 
@@ -111,7 +111,7 @@ def _resolve_classes(study: dict[str, Any]) -> dict[str, Any]:
     return study | {"classes": resolved}
 
 
-def _check_names(study: Study) -> None:
+def _check_names(study: Study, root: Path) -> None:
     """Modules, methods and classes that the configuration names must exist; OnemaskError says which are there."""
     heads, modules = [*HeadSettings.model_fields, *HEAD_EXTRAS], own_settings()
     for name, method in study.methods.items():
@@ -122,6 +122,10 @@ def _check_names(study: Study) -> None:
             raise OnemaskError(f"config: methods.{name}.head: the module {method.module} has no head; remove the key")
     for name, entry in study.classes.items():
         _check_known(f"classes.{name}.methods", entry.methods or [], study.methods, "method")
+        if entry.real:
+            mapped = sorted(path.stem.split(".")[0] for path in (root / "config/datasets").glob(f"*.{name}.yaml"))
+            kind = f"data set with a mapping for {name} in config/datasets"
+            _check_known(f"classes.{name}.real.data_set", [entry.real.data_set], mapped, kind)
     _check_known("tuning.space", study.tuning.space, study.methods, "method")
     for name, space in study.tuning.space.items():
         for key, values in space.items():

@@ -33,13 +33,14 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Source(Section):
-    """Where a file comes from: `zoo` (this repository), `url` (the web), `train` (a rule here makes it) or, generators
-    alone, `checkpoint`: another project's format, from its `url` or a `file` of yours, converted.
+    """Where a file comes from: `zoo` (this repository), `url` (the web) or `train` (a rule here makes it).
 
+    Generators may be a `checkpoint` as well: another project's format, from its `url` or a `file` of yours, converted;
+    annotated sets `real`: images of the class's section `real`.
     A checkpoint's URL without `sha256` is trusted on first use: config/downloads.lock.json then holds its hash.
     """
 
-    source: Literal["zoo", "url", "train", "checkpoint"]
+    source: Literal["zoo", "url", "train", "real", "checkpoint"]
     file: str | None = None
     url: str | None = None
     sha256: Sha256 | None = None
@@ -142,6 +143,20 @@ class AnnotatorSettings(Section):
     rare_min_pixels: Positive = 6
     held_out: Positive = 1000
     degrade: DegradeSettings = DegradeSettings()
+
+
+class RealSettings(Section):
+    """Real annotated images in the place of an annotator, each inverted into W+.
+
+    `data_set` is a module of onemask.data with a `read`; config/datasets/<data set>.<class>.yaml makes labels of parts.
+    """
+
+    data_set: Name
+    root: str = Field(description="folder of the unpacked archive")
+    min_psnr: float = Field(18.0, description="dB; images whose inversion is worse are left out, and counted")
+    steps: Positive = 500
+    perceptual: bool = Field(True, description="ImageNet features in the inversion's loss; needs the extra `score`")
+    batch: Positive = 8
 
 
 class AnnotatedSetSettings(Section):
@@ -407,8 +422,9 @@ class ClassSettings(Section):
     """
 
     generator: Source
-    annotators: dict[Literal["first", "second"], Source]
+    annotators: dict[Literal["first", "second"], Source] = {}
     annotated: Source
+    real: RealSettings | None = None
     methods: list[str] | None = None
     case_study: bool = False
     scans: ScansSettings | None = None
@@ -422,10 +438,16 @@ class ClassSettings(Section):
     heads: HeadSettings
 
     @model_validator(mode="after")
-    def _both_annotators(self) -> ClassSettings:
-        if any(source.source == "checkpoint" for source in (*self.annotators.values(), self.annotated)):
-            raise ValueError("source: a checkpoint is a generator's; the other sources are zoo, url and train")
-        if len(self.annotators) != 2:
+    def _sources_fit(self) -> ClassSettings:
+        refused = {"generator": {"real"}, "annotated": {"checkpoint"}, "annotators": {"real", "checkpoint"}}
+        sources = [("generator", self.generator), ("annotated", self.annotated)]
+        for name, source in [*sources, *(("annotators", source) for source in self.annotators.values())]:
+            if source.source in refused[name]:
+                raise ValueError(f"{name}: source {source.source} is not for this file")
+        real = self.annotated.source == "real"
+        if real != (self.real is not None):
+            raise ValueError("real: belongs to `annotated: {source: real}`, and the other way round")
+        if not real and len(self.annotators) != 2:
             raise ValueError("annotators: state `first` and `second`; their agreement measures annotator noise")
         return self
 

@@ -60,6 +60,36 @@ rule make_annotated_set:
         "../../scripts/make_annotated_set.py"
 
 
+rule make_real_set:
+    # The images are known by the folder that the user unpacked, not by their times: they are no input.
+    input:
+        generator=GENERATOR,
+        labels=labels,
+        mapping=lambda w: repository(f"config/datasets/{class_of(w).real.data_set}.{w.cls}.yaml"),
+    output:
+        f"{RESULTS}/annotated/{{cls}}.npz",
+    log:
+        f"{LOGS}/make_real_set/{{cls}}.log",
+    benchmark:
+        f"{BENCHMARKS}/make_real_set/{{cls}}.tsv"
+    wildcard_constraints:
+        cls=REAL_IMAGES,
+    threads: 1
+    resources:
+        mem_mb=6000,
+    params:
+        real=section("real"),
+        sizes=section("annotated_set"),
+        rare_min_pixels=lambda w: class_of(w).annotator.rare_min_pixels,
+        seed=seed("{cls}", "annotated set"),
+        code=lambda w: code("make_real_set.py", f"onemask.data.{class_of(w).real.data_set}"),
+    script:
+        "../../scripts/make_real_set.py"
+
+
+ruleorder: make_real_set > make_annotated_set
+
+
 rule fetch_annotated_set:
     input:
         trained=if_trained(annotated_source, rules.make_annotated_set.output[0]),

@@ -51,6 +51,7 @@ PUBLISHED = [
 SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
 CONVERTED = "|".join(n for n, c in STUDY.classes.items() if c.generator.source == "checkpoint") or "$^"
+REAL_IMAGES = "|".join(n for n, c in STUDY.classes.items() if c.real) or "$^"
 DOWNSTREAM_CLASSES = STUDY.class_names if STUDY.downstream.classes is None else STUDY.downstream.classes
 
 
@@ -176,7 +177,7 @@ def checkpoint(wildcards):
 
 
 def annotator_source(wildcards):
-    return class_of(wildcards).annotators[wildcards.which]
+    return configured(f"annotator of {wildcards.cls}", class_of(wildcards).annotators, wildcards.which)
 
 
 def annotated_source(wildcards):
@@ -190,7 +191,7 @@ def fetched(source):
 
 def if_trained(source, pattern):
     """Input function: `pattern` where the source says that this workflow makes the file, else nothing."""
-    return lambda wildcards: (pattern.format(**wildcards) if source(wildcards).source == "train" else [])
+    return lambda wildcards: (pattern.format(**wildcards) if source(wildcards).source in ("train", "real") else [])
 
 
 def method_settings(wildcards):

@@ -20,7 +20,7 @@ ORDER = (
 VALIDATION, TEST = 162_771, 182_638  # first CelebA ids of these splits
 
 
-def read_celebamask_hq(root: str | Path) -> list[PartImage]:
+def read(root: str | Path, name: str = "face") -> list[PartImage]:
     """All images in the order of the mapping list, with CelebA's official splits.
 
     OnemaskError lists what the folder lacks, or names the line of the list that is none.

@@ -19,7 +19,7 @@ NAMES = (
 )
 
 
-def read_datasetgan_cats(root: str | Path) -> list[PartImage]:
+def read(root: str | Path, name: str = "cat") -> list[PartImage]:
     """Both folders' images, with the label map of the same number; OnemaskError names a map without an image."""
     root = Path(root)
     check_layout(root, list(FOLDERS.values()), "DatasetGAN's annotation")

@@ -16,7 +16,7 @@ from onemask.errors import OnemaskError
 ANNOTATIONS, IMAGES = "Annotations_Part", "JPEGImages"
 MARGIN = 0.1  # of the longer side, around an object's box
 LEAST_SIDE, LEAST_SHARE = 32, 0.01  # pixels of an object's box, and of the crop that its parts cover
-RIDER = "person"  # becomes a part of a horse: the data set has no rider
+RIDDEN, RIDER = "horse", "person"  # the data set has no rider
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Box:
     right: int
 
 
-def read_pascal_part(root: str | Path, name: str, riders: bool = False) -> list[PartImage]:
+def read(root: str | Path, name: str) -> list[PartImage]:
     """Crops of the objects of class `name` (`car`, `cat`, `horse`), named <image>_<number of the object>.
 
     Left out are objects whose box overlaps another of the class, is narrower than 32 px, or whose parts cover less than
-    a hundredth of the crop. With `riders` the persons of an image are painted over each crop as the part `person`.
+    a hundredth of the crop. The persons of an image are painted over the crops of its horses as the part `person`.
     """
     root = Path(root)
     check_layout(root, (ANNOTATIONS, IMAGES), "PASCAL-Part")
@@ -48,7 +48,7 @@ def read_pascal_part(root: str | Path, name: str, riders: bool = False) -> list[
             covered = crop is not None and np.any([_cut(part, crop) for _, part in parts] or [False], axis=0)
             if crop is None or np.mean(covered) < LEAST_SHARE:
                 continue
-            load = partial(_load, root, path, name, number, crop, riders)
+            load = partial(_load, root, path, name, number, crop)
             found.append(PartImage(f"{path.stem}_{number}", None, load))
     if not found:
         raise OnemaskError(f"{root / ANNOTATIONS}: no {name} that is whole and large enough")
@@ -108,10 +108,10 @@ def _cut(pixels: np.ndarray, box: Box) -> np.ndarray:
     return pixels[box.top : box.bottom, box.left : box.right]
 
 
-def _load(root: Path, path: Path, name: str, number: int, crop: Box, riders: bool) -> tuple[np.ndarray, Parts]:
+def _load(root: Path, path: Path, name: str, number: int, crop: Box) -> tuple[np.ndarray, Parts]:
     objects = _objects(path)
     parts = [entry for entry in objects if entry[0] == name][number][2]
-    people = [(RIDER, mask) for kind, mask, _ in objects if kind == RIDER] if riders else []
+    people = [(RIDER, mask) for kind, mask, _ in objects if kind == RIDER and name == RIDDEN]
     image = read_rgb(root / IMAGES / f"{path.stem}.jpg")
     if parts[0][1].shape != image.shape[:2]:
         raise OnemaskError(f"{path}: masks are {list(parts[0][1].shape)}, the image {list(image.shape[:2])}")

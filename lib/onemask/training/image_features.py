@@ -9,6 +9,7 @@ checksum.
 from __future__ import annotations
 
 import importlib.util
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -83,6 +84,11 @@ def _blocks(inputs: int) -> nn.ModuleList:
     return blocks
 
 
+def stage_ends() -> list[int]:
+    """Number of blocks up to the end of each stage."""
+    return list(accumulate(repeats for repeats, *_ in STAGES))
+
+
 class EfficientNetLite0(nn.Module):
     """[N, 3, H, W] in [-1, 1] -> 1280 globally pooled features; `logits` gives the 1000 ImageNet classes."""
 
@@ -102,6 +108,20 @@ class EfficientNetLite0(nn.Module):
         for block in self._blocks:
             x = block(x)
         return F.relu6(self._bn1(self._conv_head(x))).mean(dim=(2, 3))
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """Maps [N, C, h, w] of five stages, each pixel of unit length, as LPIPS compares them (Zhang et al. 2018).
+
+        Images above 256 px are halved until they are not, as the network was trained on objects of its own size.
+        """
+        while images.shape[-1] > 256:
+            images = F.avg_pool2d(images, 2)
+        x, found, ends = F.relu6(self._bn0(self._conv_stem(images))), [], stage_ends()
+        for number, block in enumerate(self._blocks[: ends[4]], start=1):
+            x = block(x)
+            if number in ends:
+                found.append(F.normalize(x, dim=1))
+        return found
 
     def logits(self, images: Tensor) -> Tensor:
         return self._fc(self(images))

@@ -10,7 +10,7 @@ from onemask.jobs import job
 
 with job(snakemake), atomic(snakemake.output.images) as temporary:
     settings, size = snakemake.params.settings, snakemake.params.resolution
-    data = read_pidray(snakemake.input[0], settings["skip_bad"])
+    data = read_pidray(snakemake.params.root or snakemake.input[0], settings["skip_bad"])
     images, left_out = [], dict(data.left_out)
     for scan in tqdm(data.splits[TRAIN], desc="scans", unit="img", mininterval=1):
         try:

@@ -6,7 +6,8 @@ from onemask.errors import OnemaskError
 from onemask.jobs import job
 
 with job(snakemake):
-    params, root = snakemake.params, snakemake.input[0]
+    params = snakemake.params
+    root = params.scans["root"] or snakemake.input[0]
     counts, size = params.counts, params.resolution
     data = read_pidray(root, params.scans["skip_bad"])
     chosen = {

@@ -13,8 +13,9 @@ with one_line_errors():
     print()
     print("annotators (two, from different seeds): IoU between them on the test images, that is, what means nothing")
     for study, name in read_csv(path)[["study", "class"]].drop_duplicates().values:
-        agreement = read_json(path.parent / study / "annotators" / f"{name}.json")["agreement"]
-        print(f"{name:<8}wIoU_fg {100 * agreement['wiou_fg']:.1f}   mIoU {100 * agreement['miou']:.1f}")
+        report = read_json(path.parent / study / "annotators" / f"{name}.json")
+        if agreement := report.get("agreement"):
+            print(f"{name:<8}wIoU_fg {100 * agreement['wiou_fg']:.1f}   mIoU {100 * agreement['miou']:.1f}")
     print()
     print(f"LaTeX table     {path.with_suffix('.tex')}")
     print(f"its values      {path}")

@@ -8,7 +8,12 @@ from onemask.paper.table2 import Style, as_metrics, make_table2
 
 
 def quality(report):
-    """What the caption says of a class's annotators, in shares of one; rates of rare labels at psi 1, like renders'."""
+    """What the caption says of a class's annotators, in shares of one; rates of rare labels at psi 1, like renders'.
+
+    Nothing where real images' own annotations are used.
+    """
+    if "annotators" not in report:
+        return {}
     figures = {
         "mIoU on held-out renders": report["annotators"][0]["clean"]["miou"],
         "mIoU with a second annotator on the test images": report["agreement"]["miou"],
@@ -22,12 +27,13 @@ def quality(report):
 
 with job(snakemake):
     params = snakemake.params
+    qualities = [(Path(path).stem, quality(read_json(path))) for path in snakemake.input.annotators]
     table = make_table2(
         snakemake.input.rows,
         params.methods,
         params.classes,
         snakemake.input.published,
-        {Path(path).stem: quality(read_json(path)) for path in snakemake.input.annotators},
+        {name: figures for name, figures in qualities if figures},
         snakemake.output.csv,
         snakemake.output.tex,
         Style(**params.style),

@@ -22,6 +22,7 @@ class Section(BaseModel):
 
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Resolution = Literal[32, 64, 128, 256, 512, 1024]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="hex SHA-256; `sha256sum FILE` prints it")]
@@ -425,6 +426,7 @@ class ClassSettings(Section):
     annotators: dict[Literal["first", "second"], Source] = {}
     annotated: Source
     real: RealSettings | None = None
+    resolution: Resolution | None = Field(None, description="of its generator; null: the study's")
     methods: list[str] | None = None
     case_study: bool = False
     scans: ScansSettings | None = None
@@ -460,7 +462,7 @@ class Study(Section):
     seed: Natural
     preset: Literal["paper", "release"] = "paper"
     truncation: Annotated[float, Field(gt=0, le=1)]
-    resolution: Literal[32, 64, 128, 256, 512, 1024]
+    resolution: Resolution
     generator_training: GeneratorTrainingSettings = GeneratorTrainingSettings()
     annotator: AnnotatorSettings = AnnotatorSettings()
     annotated_set: AnnotatedSetSettings = AnnotatedSetSettings()
@@ -495,20 +497,25 @@ class Study(Section):
         return [name for name in self.methods if chosen is None or name in chosen]
 
     @model_validator(mode="after")
-    def _every_replicate_is_stated(self) -> Study:
+    def _everything_is_stated(self) -> Study:
+        """What a class or an experiment leaves to the study."""
         seeds = list(range(self.clustering_seeds))
         experiments = {
             name: entry if entry.replicates is not None else entry.model_copy(update={"replicates": seeds})
             for name, entry in self.experiments.items()
         }
         rare = self.rare if self.rare.replicates is not None else self.rare.model_copy(update={"replicates": seeds[1:]})
-        return self.model_copy(update={"experiments": experiments, "rare": rare})
+        classes = {
+            name: entry if entry.resolution else entry.model_copy(update={"resolution": self.resolution})
+            for name, entry in self.classes.items()
+        }
+        return self.model_copy(update={"experiments": experiments, "rare": rare, "classes": classes})
 
     @model_validator(mode="after")
     def _clusterings_fit_the_generators(self) -> Study:
         for name, entry in self.classes.items():
             for section in ("swav", "simclr", "kmeans"):
-                check_clustering(getattr(entry, section), self.resolution, f"classes.{name}.{section}")
+                check_clustering(getattr(entry, section), entry.resolution, f"classes.{name}.{section}")
         return self
 
 

@@ -33,7 +33,7 @@ RENDERS = [
 ]
 
 
-def report_of(tmp_path, sections=SECTIONS, case_study=False):
+def report_of(tmp_path, sections=SECTIONS, has=()):
     (tmp_path / "report.yaml").write_text(yaml.safe_dump(sections))
     pd.DataFrame(CLAIMS, columns=COLUMNS).to_csv(tmp_path / "claims.csv", index=False)
     pd.DataFrame(RENDERS).to_csv(tmp_path / "renders.csv", index=False)
@@ -48,16 +48,16 @@ def report_of(tmp_path, sections=SECTIONS, case_study=False):
         "figures": [tmp_path / "fig9.pdf", tmp_path / "fig_more_of.pdf"],
         "renders": tmp_path / "renders.csv",
     }
-    options = {"study": "demo_x", "titles": {"a": "Method_A", "b": "B"}, "case_study": case_study}
+    options = {"study": "demo_x", "titles": {"a": "Method_A", "b": "B"}, "has": has}
     make(inputs, {"tex": tmp_path / "report.tex"}, options)
     return (tmp_path / "report.tex").read_text()
 
 
 def test_a_section_on_the_case_study_needs_one(tmp_path):
-    sections = {"sections": [{"title": "Baggage", "paper": "y", "case_study": True, "tables": ["table6"]}]}
+    sections = {"sections": [{"title": "Baggage", "paper": "y", "needs": "case_study", "tables": ["table6"]}]}
     assert "Baggage" not in report_of(tmp_path, sections)
     with pytest.raises(OnemaskError, match="Baggage: no table 'table6'"):
-        report_of(tmp_path, sections, case_study=True)
+        report_of(tmp_path, sections, has=("case_study",))
 
 
 def figure(path):

@@ -15,7 +15,7 @@ rule train_annotator:
         mem_mb=3000,
     params:
         settings=section("annotator"),
-        resolution=STUDY.resolution,
+        resolution=lambda w: class_of(w).resolution,
         seed=seed("{cls}", "annotator", "{which}"),
     script:
         "../../scripts/train_annotator.py"
@@ -65,7 +65,7 @@ rule make_real_set:
     input:
         generator=GENERATOR,
         labels=labels,
-        mapping=lambda w: repository(f"config/datasets/{class_of(w).real.data_set}.{w.cls}.yaml"),
+        mapping=mapping,
     output:
         f"{RESULTS}/annotated/{{cls}}.npz",
     log:

@@ -16,7 +16,7 @@ rule simulate_pidray:
         mem_mb=1500,
     params:
         images=lambda w: scans_of(w).model_dump(include={"version", "train", "test"}),
-        resolution=STUDY.resolution,
+        resolution=lambda w: class_of(w).resolution,
     script:
         "../../scripts/simulate_pidray.py"
 
@@ -24,7 +24,7 @@ rule simulate_pidray:
 rule prepare_scans:
     # The training split, cropped and resized as Appendix C.1 says.
     input:
-        lambda w: scans_of(w).root or rules.simulate_pidray.output[0].format(cls=w.cls),
+        simulated_scans,
     output:
         images=f"{RESULTS}/renders/{{cls,{SCANNED}}}.npy",
         report=f"{RESULTS}/renders/{{cls}}.json",
@@ -37,7 +37,8 @@ rule prepare_scans:
         mem_mb=2000,
     params:
         settings=lambda w: scans_of(w).model_dump(include={"version", "crop", "skip_bad"}),
-        resolution=STUDY.resolution,
+        root=lambda w: scans_of(w).root,
+        resolution=lambda w: class_of(w).resolution,
     script:
         "../../scripts/prepare_scans.py"
 
@@ -56,10 +57,10 @@ use rule train_generator as train_baggan with:
     threads: 1
     params:
         settings=lambda w: loss_settings(w.cls, w.loss, w.kimg),
-        resolution=STUDY.resolution,
+        resolution=lambda w: class_of(w).resolution,
         truncation=STUDY.truncation,
         seed=seed("generator", "{cls}"),
         study=STUDY.study,
         state=lambda w: state_folder(
-            f"{RESULTS}/losses/{w.cls}/{w.loss}.{w.kimg}k", loss_settings(w.cls, w.loss, w.kimg)
+            w, f"{RESULTS}/losses/{w.cls}/{w.loss}.{w.kimg}k", loss_settings(w.cls, w.loss, w.kimg)
         ),

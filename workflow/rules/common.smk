@@ -33,8 +33,11 @@ CLUSTERINGS = {
     "samples": ("onemask.clustering.samples", "Samples"),
 }
 CASE = next((name for name, entry in STUDY.classes.items() if entry.case_study), None)  # Section 8's
-TABLES = [f"table{name}" for name in ("1", "2", "4", "5", "7", "8", "9", "10", "A1", "_ablations", "_renders")]
+TABLES = [f"table{name}" for name in ("1", "2", "4", "5", "7", "8", "9", "10", "A1", "_ablations")]
 FIGURES = [f"fig{name}" for name in ("1", "2", "6", "7", "9", "11", "B1", "12", "14a", "14b", "14c", "_sinkhorn")]
+RENDERED = [name for name in STUDY.class_names if STUDY.classes[name].annotators]  # annotated by a network
+if RENDERED:
+    TABLES.append("table_renders")
 if CASE:
     TABLES.insert(TABLES.index("table7"), "table6")
     FIGURES += ["fig13", "figC3", "figC4"]
@@ -71,6 +74,11 @@ wildcard_constraints:
 def repository(path):
     """A file of the repository, relative to the working directory: the same name wherever the repository lies."""
     return os.path.relpath(REPOSITORY / path)
+
+
+def mapping(wildcards):
+    """Input function: which parts of a class's real images are which labels."""
+    return repository(f"config/datasets/{class_of(wildcards).real.data_set}.{wildcards.cls}.yaml")
 
 
 def labels(wildcards):
@@ -123,11 +131,12 @@ def per_class(pattern, **wildcards):
     return expand(pattern, cls=STUDY.class_names, **wildcards)
 
 
-def per_method(pattern, methods=None):
-    """One file per class and method of the class, in the table's order; of `methods` alone where they are given."""
+def per_method(pattern, methods=None, classes=None):
+    """One file per class and method of the class, in the table's order; of `methods` or `classes` alone where given."""
     return [
         pattern.format(cls=cls, method=method)
         for cls in STUDY.class_names
+        if classes is None or cls in classes
         for method in STUDY.methods_of(cls)
         if methods is None or method in methods
     ]
@@ -164,6 +173,11 @@ def rare_runs(pattern):
 def scans_of(wildcards):
     """Settings of a class whose generator is trained on baggage scans."""
     return configured("class of baggage scans", SCANS, wildcards.cls)
+
+
+def simulated_scans(wildcards):
+    """Input function: scans that a rule makes; a user's own archive is known by its folder and no input."""
+    return [] if scans_of(wildcards).root else f"{RESULTS}/pidray/{wildcards.cls}"
 
 
 def generator_source(wildcards):
@@ -241,13 +255,13 @@ def clustering_of(wildcards):
 
 
 def training_state(wildcards):
-    return state_folder(f"{RESULTS}/generators/{wildcards.cls}", section("generator_training")(wildcards))
+    return state_folder(wildcards, f"{RESULTS}/generators/{wildcards.cls}", section("generator_training")(wildcards))
 
 
-def state_folder(prefix, settings):
+def state_folder(wildcards, prefix, settings):
     """Folder of a training's state: other settings or another seed start afresh, a larger kimg goes on."""
     settings = {name: value for name, value in settings.items() if name not in ("kimg", "snapshot_kimg")}
-    return f"{prefix}.state.{digest([settings, STUDY.resolution, STUDY.seed])[:8]}"
+    return f"{prefix}.state.{digest([settings, class_of(wildcards).resolution, STUDY.seed])[:8]}"
 
 
 def loss_settings(cls, loss, kimg):

@@ -15,6 +15,6 @@ rule render_dataset:
     params:
         version=lambda w: class_of(w).generator_training.version,
         images=lambda w: class_of(w).generator_training.renders,
-        resolution=STUDY.resolution,
+        resolution=lambda w: class_of(w).resolution,
     script:
         "../../scripts/render_dataset.py"

@@ -14,11 +14,38 @@ rule render_pairs:
         mem_mb=1500,
     params:
         images={name: getattr(STUDY.downstream, name) for name in ("real", "validation", "test")},
-        resolution=STUDY.resolution,
+        resolution=lambda w: class_of(w).resolution,
         version=STUDY.version,
         code=lambda w: code("render_pairs.py", f"onemask.demo.{w.cls}"),
     script:
         "../../scripts/render_pairs.py"
+
+
+rule real_pairs:
+    input:
+        annotated=ANNOTATED,
+        labels=labels,
+        mapping=mapping,
+    output:
+        f"{RESULTS}/downstream/{{cls}}/real.npz",
+    log:
+        f"{LOGS}/real_pairs/{{cls}}.log",
+    wildcard_constraints:
+        cls=REAL_IMAGES,
+    threads: 1
+    resources:
+        mem_mb=6000,
+    params:
+        real=section("real"),
+        images={name: getattr(STUDY.downstream, name) for name in ("real", "validation", "test")},
+        resolution=lambda w: class_of(w).resolution,
+        seed=seed("{cls}", "real images"),
+        code=lambda w: code("real_pairs.py", f"onemask.data.{class_of(w).real.data_set}"),
+    script:
+        "../../scripts/real_pairs.py"
+
+
+ruleorder: real_pairs > render_pairs
 
 
 rule synthesise_pairs:
@@ -168,7 +195,7 @@ use rule fig1 as fig_downstream_examples with:
 rule scan_instances:
     # Annotated scans by split, of the items that the case study segments.
     input:
-        lambda w: scans_of(w).root or rules.simulate_pidray.output[0].format(cls=w.cls),
+        simulated_scans,
     output:
         f"{RESULTS}/sdanet/{{cls}}/real.npz",
     log:
@@ -179,8 +206,8 @@ rule scan_instances:
     params:
         item_names=lambda w: rare_labels(w.cls),
         counts={name: getattr(STUDY.sdanet, name) for name in ("real", "validation", "test")},
-        scans=lambda w: scans_of(w).model_dump(include={"crop", "skip_bad"}),
-        resolution=STUDY.resolution,
+        scans=lambda w: scans_of(w).model_dump(include={"crop", "skip_bad", "root"}),
+        resolution=lambda w: class_of(w).resolution,
         code=code("scan_instances.py"),
     script:
         "../../scripts/scan_instances.py"
@@ -296,7 +323,7 @@ use rule report_tex as report_downstream_tex with:
         options={
             "study": STUDY.study,
             "titles": {},
-            "case_study": "table_sdanet" in DOWNSTREAM_TABLES,
+            "has": ["case_study"] if "table_sdanet" in DOWNSTREAM_TABLES else [],
         },
         code=code("paper.py", "onemask.paper.report"),
 

@@ -19,7 +19,7 @@ rule train_generator:
         mem_mb=3000,
     params:
         settings=section("generator_training"),
-        resolution=STUDY.resolution,
+        resolution=lambda w: class_of(w).resolution,
         truncation=STUDY.truncation,
         seed=seed("generator", "{cls}"),
         study=STUDY.study,

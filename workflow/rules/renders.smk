@@ -44,8 +44,8 @@ use rule one_shot as score_inverted with:
 
 use rule table1 as table_renders with:
     input:
-        rows=per_method(f"{RESULTS}/inverted/{{cls}}/{{method}}.csv", STUDY.inversion.methods),
-        failures=per_method(f"{RESULTS}/inverted/{{cls}}/{{method}}.failures.csv", STUDY.inversion.methods),
+        rows=per_method(f"{RESULTS}/inverted/{{cls}}/{{method}}.csv", STUDY.inversion.methods, RENDERED),
+        failures=per_method(f"{RESULTS}/inverted/{{cls}}/{{method}}.failures.csv", STUDY.inversion.methods, RENDERED),
     output:
         tex=f"{RESULTS}/table_renders.tex",
         csv=f"{RESULTS}/table_renders.csv",

@@ -7,7 +7,7 @@ use rule table1 as report_tex with:
         claims=f"{RESULTS}/claims.csv",
         tables=[f"{RESULTS}/{name}.tex" for name in [*TABLES, "table_claims"]],
         figures=[f"{RESULTS}/{name}.pdf" for name in FIGURES],
-        renders=f"{RESULTS}/table_renders.csv",
+        renders=f"{RESULTS}/table_renders.csv" if RENDERED else [],
     output:
         tex=f"{RESULTS}/report.tex",
     log:
@@ -17,7 +17,7 @@ use rule table1 as report_tex with:
         options={
             "study": STUDY.study,
             "titles": {name: method.title for name, method in STUDY.methods.items()},
-            "case_study": CASE is not None,
+            "has": [*(["case_study"] if CASE else []), *(["annotator"] if RENDERED else [])],
         },
         code=code("paper.py", "onemask.paper.report"),
 

@@ -10,7 +10,7 @@ SUPERVISED = [name for name, method in STUDY.methods.items() if method.fit_split
 UNLABELLED = {
     cls: (
         {"source": "the fetched generator's", "renders": None}
-        if entry.generator.source == "url"
+        if entry.generator.source in ("url", "checkpoint")
         else {"source": "own renders", "renders": entry.generator_training.renders}
     )
     for cls, entry in ((name, STUDY.classes[name]) for name in STUDY.class_names)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import yaml
@@ -25,7 +25,7 @@ WIDTHS = {"fig14a": 0.8, "fig14b": 0.7, "fig14c": 0.6, "fig_sinkhorn": 0.8}  # o
 class Section(BaseModel):
     """A section of the report: prose, claims by id, tables by name, figures by name with their captions.
 
-    One on the `case_study` is left out where the study has none.
+    One that `needs` a case study, or an annotator of the demo's, is left out where the study has none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,7 +33,7 @@ class Section(BaseModel):
     paper: str
     ours: str = ""
     sentence: str = ""
-    case_study: bool = False
+    needs: Literal["case_study", "annotator"] | None = None
     claims: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     figures: dict[str, str] = {}
@@ -44,10 +44,10 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
 
     Also `renders`, where a section has a sentence on them. The figures are named in report.tex as they lie in its own
     folder.
-    options: `study`; `titles` of the methods; `case_study`, whether there is one.
+    options: `study`; `titles` of the methods; `has`, what the study has of what sections need.
     """
     there = read_sections(inputs["sections"])
-    sections = [section for section in there if options["case_study"] or not section.case_study]
+    sections = [section for section in there if section.needs is None or section.needs in options["has"]]
     tables = {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in inputs["tables"]}
     figures = {Path(path).stem for path in inputs["figures"]}
     claims = pd.read_csv(inputs["claims"], keep_default_na=False, na_values=[""])

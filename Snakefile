@@ -17,6 +17,7 @@ onstart:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/variants.smk"
+include: "workflow/rules/preflight.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/generators.smk"
 include: "workflow/rules/baggan.smk"

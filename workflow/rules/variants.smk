@@ -204,3 +204,29 @@ def run_clustering(wildcards):
 def varied_method(wildcards, sections):
     """A method's settings where the sections hold its head and settings."""
     return method_settings(wildcards) | sections["method"]
+
+
+def swav_clusterings():
+    """(class, settings) of every SwAV training of the study."""
+    own = [(name, entry.swav.model_dump(mode="json")) for name, entry in STUDY.classes.items()]
+    found = [(Path(file).parts[-3:-1], settings) for file, (settings, _) in variants().items()]
+    varied = [(cls, settings) for (cls, name), settings in found if name == "swav"]
+    return own + varied
+
+
+def segmenter_fits():
+    """(class, method, exemplars) of Table 2, of every experiment, and of the rare labels."""
+    own = [
+        (name, method, entry.annotated_set.exemplars)
+        for name, entry in STUDY.classes.items()
+        for method in STUDY.methods_of(name)
+    ]
+    runs = [(run.cls, run.method, STUDY.experiments[name].exemplars) for name, run, _ in experiment_runs().values()]
+    rare = [
+        (cls, method, STUDY.rare.exemplars)
+        for cls in STUDY.classes
+        for label in rare_labels(cls)
+        for method in STUDY.methods_of(cls)
+        if method in STUDY.rare.methods
+    ]
+    return own + runs + rare

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from onemask.data.parts import PartImage, Parts, check_layout, read_grey, read_lines, read_rgb
+from onemask.data.parts import Layout, PartImage, Parts, check_layout, read_grey, read_lines, read_rgb
 from onemask.errors import OnemaskError
 
 IMAGES, MASKS, MAPPING = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno", "CelebA-HQ-to-CelebA-mapping.txt"
+LAYOUT = Layout("CelebAMask-HQ", (IMAGES, MASKS, MAPPING), "https://github.com/switchablenorms/CelebAMask-HQ")
 PER_FOLDER = 2000
 # in the order of the data set's own indices: later ones cover earlier ones
 ORDER = (
@@ -26,7 +27,7 @@ def read(root: str | Path, name: str = "face") -> list[PartImage]:
     OnemaskError lists what the folder lacks, or names the line of the list that is none.
     """
     root = Path(root)
-    check_layout(root, (IMAGES, MASKS, MAPPING), "CelebAMask-HQ")
+    check_layout(root, LAYOUT)
     images = []
     for number, words in enumerate(read_lines(root / MAPPING)):
         if number == 0 and not words[0].isdigit():  # the heading

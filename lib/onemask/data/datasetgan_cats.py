@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from onemask.data.parts import PartImage, Parts, check_layout, read_rgb
+from onemask.data.parts import Layout, PartImage, Parts, check_layout, read_rgb
 from onemask.errors import OnemaskError
 
 FOLDERS = {"train": "annotation/training_data/cat_processed", "test": "annotation/testing_data/cat_16_class"}
+PAGE = "https://github.com/nv-tlabs/datasetGAN_release"
+LAYOUT = Layout("DatasetGAN's annotation", tuple(FOLDERS.values()), PAGE)
 # value -> part
 NAMES = (
     *("background", "limbus", "back", "belly", "chest", "leg", "paw", "head", "ear", "eye", "mouth", "tongue", "nose"),
@@ -22,7 +24,7 @@ NAMES = (
 def read(root: str | Path, name: str = "cat") -> list[PartImage]:
     """Both folders' images, with the label map of the same number; OnemaskError names a map without an image."""
     root = Path(root)
-    check_layout(root, list(FOLDERS.values()), "DatasetGAN's annotation")
+    check_layout(root, LAYOUT)
     found = []
     for split, folder in FOLDERS.items():
         files = sorted((root / folder).iterdir())

@@ -116,12 +116,22 @@ def read_lines(path: Path) -> list[list[str]]:
         raise OnemaskError(f"{path}: not a readable list ({error}); unpack the archive again") from None
 
 
-def check_layout(root: Path, needed: Sequence[str], name: str) -> None:
+@dataclass(frozen=True)
+class Layout:
+    """What a data set's folder must hold, its name, and the page where its owners hand it out."""
+
+    name: str
+    needed: tuple[str, ...]
+    page: str
+
+
+def check_layout(root: Path, layout: Layout) -> None:
     """OnemaskError that lists what `root` lacks of a data set, or says that it lies one folder too deep."""
+    needed, name = layout.needed, layout.name
     missing = [path for path in needed if not (root / path).exists()]
     if not missing:
         return
     nested = [path for path in sorted(root.glob("*/")) if all((path / part).exists() for part in needed)]
     if nested:
         raise OnemaskError(f"{root}: {name} lies one folder too deep, in {nested[0]}; state that folder")
-    raise OnemaskError(f"{root}: {name} is not there: no {', '.join(missing)}; unpack its archive there")
+    raise OnemaskError(f"{root}: {name} is not there: no {', '.join(missing)}; unpack its archive ({layout.page})")

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from onemask.data.parts import PartImage, Parts, check_layout, read_rgb
+from onemask.data.parts import Layout, PartImage, Parts, check_layout, read_rgb
 from onemask.errors import OnemaskError
 
 ANNOTATIONS, IMAGES = "Annotations_Part", "JPEGImages"
+LAYOUT = Layout("PASCAL-Part", (ANNOTATIONS, IMAGES), "http://roozbehm.info/pascal-parts/pascal-parts.html")
 MARGIN = 0.1  # of the longer side, around an object's box
 LEAST_SIDE, LEAST_SHARE = 32, 0.01  # pixels of an object's box, and of the crop that its parts cover
 RIDDEN, RIDER = "horse", "person"  # the data set has no rider
@@ -36,7 +37,7 @@ def read(root: str | Path, name: str) -> list[PartImage]:
     a hundredth of the crop. The persons of an image are painted over the crops of its horses as the part `person`.
     """
     root = Path(root)
-    check_layout(root, (ANNOTATIONS, IMAGES), "PASCAL-Part")
+    check_layout(root, LAYOUT)
     found = []
     for path in sorted((root / ANNOTATIONS).glob("*.mat")):
         objects = _objects(path)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from onemask.data.parts import PartImage, Parts
+from onemask.data.parts import Layout, PartImage, Parts
 from onemask.data.pidray import BELT, Scan, crop_and_resize, masks, read_image, read_pidray
 
+PAGE = "https://github.com/lutao2021/PIDray"
+LAYOUT = Layout("PIDRay", ("annotations", "train"), PAGE)
 CROP = 448  # pixels a side of the middle that is used (Appendix C.1)
 
 

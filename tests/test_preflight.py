@@ -1,0 +1,58 @@
+"""What a study lacks before it starts, and the operations that its hours are counted from."""
+
+import pytest
+
+from onemask import preflight
+from onemask.config import load_study
+from onemask.preflight import SUSTAINED, Stage, needs, stages, table
+from onemask.sections import SwAVSettings
+from onemask.stylegan2.generator import Generator
+
+PAPER, DEMO = load_study({"study": "paper"}), load_study({"study": "demo"})
+
+
+def test_the_demo_asks_nobody_for_a_file(tmp_path):
+    found = [need.what for need in needs(DEMO, tmp_path)]
+    assert len(found) == 2 and "of disk" in found[0] and "a GPU of" in found[1]
+
+
+def test_what_is_missing_is_named_with_its_remedy_until_it_is_there(tmp_path):
+    first = {need.what: need for need in needs(PAPER, tmp_path)}
+    assert not first["car: PASCAL-Part"].met and "JPEGImages" in first["car: PASCAL-Part"].remedy
+    assert not first["face: NVIDIA Source Code License"].met
+    for folder in ("Annotations_Part", "JPEGImages"):
+        (tmp_path / "resources/data/PASCAL-Part" / folder).mkdir(parents=True)
+    accepted = PAPER.model_copy(update={"accepted_licences": ["NVIDIA Source Code License"]})
+    then = {need.what: need.met for need in needs(accepted, tmp_path)}
+    assert then["car: PASCAL-Part"] and then["face: NVIDIA Source Code License"] and not then["baggage: PIDRay"]
+    report = table(PAPER, list(first.values()), [Stage("SwAV", 3, SUSTAINED * 7200)])
+    assert "| car: PASCAL-Part | resources/data" not in report  # paths are those of the root
+    assert "| SwAV | 3 | 2.0 |" in report and "| together | 3 | 2.0 |" in report
+
+
+def test_operations_of_an_image_are_those_of_the_generator_s_convolutions():
+    entry = DEMO.classes["face"]
+    made = entry.generator_training
+    generator = Generator(made.z_dim, made.w_dim, entry.resolution, made.channel_base, made.channel_max)
+    assert preflight.channels(entry) == sum(generator.feature_channels)
+    assert preflight.channels(PAPER.classes["horse"]) == 5376
+    by_hand = sum(
+        2 * parameter.numel() * int(name.split(".b")[1].split(".")[0]) ** 2
+        for name, parameter in generator.named_parameters()
+        if name.endswith((".conv0.weight", ".conv1.weight"))
+    )
+    assert preflight.synthesis(entry) == by_hand
+
+
+def test_a_swav_training_without_the_local_loss_costs_half_the_products():
+    entry = PAPER.classes["face"]
+    full = preflight.swav(entry, SwAVSettings(steps=1, images_per_step=1, pixels=10**6, dim=512, prototypes=4000))
+    half = SwAVSettings(steps=1, images_per_step=1, pixels=10**6, dim=512, prototypes=4000, local_loss=False)
+    assert preflight.swav(entry, half) == pytest.approx(full / 2, rel=0.01)
+
+
+def test_every_stage_of_the_paper_s_study_costs_hours():
+    fits = [("face", method, 20) for method in PAPER.methods]
+    found = stages(PAPER, [("face", PAPER.classes["face"].swav)], fits)
+    assert [stage.jobs for stage in found] == [1, 5, 1, len(fits), 156, 12]
+    assert all(stage.hours > 0.01 for stage in found)

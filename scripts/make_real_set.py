@@ -1,4 +1,4 @@
-"""The annotated set of a class out of real annotated images, each inverted into W+ of the class's generator."""
+"""The annotated set of a class out of real images, each inverted into W+, or of the authors' released latents."""
 
 from functools import partial
 from importlib import import_module
@@ -14,19 +14,17 @@ from onemask.training.image_features import load_feature_network
 
 SIZES = ("exemplars", "tuning", "supervised", "test", "rare_exemplars", "rare_test_positives", "allow_fewer")
 
-with job(snakemake):
-    params, where = snakemake.params, device(snakemake)
-    real, labels = params.real, read_labels(snakemake.input.labels)
-    mapping = read_mapping(snakemake.input.mapping, labels)
-    images = import_module(f"onemask.data.{real['data_set']}").read(real["root"], snakemake.wildcards.cls)
-    generator = load_generator(snakemake.input.generator, where)
+
+def inverted(params, images, mapping, labels, generator, where):
+    """The set of `images`, which need latents."""
+    real = params.real
     features = load_feature_network(device=where).maps if real["perceptual"] else None
-    inversion = InversionSettings(steps=real["steps"], batch=real["batch"])
-    annotated = make_real_set(
+    settings = InversionSettings(steps=real["steps"], batch=real["batch"])
+    return make_real_set(
         images,
         mapping,
         labels,
-        partial(invert, generator, settings=inversion, seed=params.seed, features=features),
+        partial(invert, generator, settings=settings, seed=params.seed, features=features),
         generator.resolution,
         RealSetSettings(
             **{name: params.sizes[name] for name in SIZES},
@@ -36,5 +34,18 @@ with job(snakemake):
         ),
         params.seed,
     )
-    annotated.metadata |= {"generator": generator.fingerprint(), "labels": list(labels.names), "real": real["data_set"]}
-    write_annotated(snakemake.output[0], annotated)
+
+
+with job(snakemake):
+    params, where = snakemake.params, device(snakemake)
+    root, labels = params.real["root"], read_labels(snakemake.input.labels)
+    generator = load_generator(snakemake.input.generator, where)
+    module = import_module(f"onemask.data.{params.real['data_set']}")
+    if hasattr(module, "annotated"):  # latents are there already
+        made = module.annotated(root, labels, generator.num_ws, generator.resolution, params.sizes, params.seed)
+    else:
+        mapping = read_mapping(snakemake.input.mapping, labels)
+        made = inverted(params, module.read(root, snakemake.wildcards.cls), mapping, labels, generator, where)
+    origin = {"generator": generator.fingerprint(), "labels": list(labels.names), "real": params.real["data_set"]}
+    made.metadata |= origin
+    write_annotated(snakemake.output[0], made)

@@ -15,9 +15,12 @@ TEST = "test"
 
 with job(snakemake):
     params, labels = snakemake.params, read_labels(snakemake.input.labels)
+    module = import_module(f"onemask.data.{params.real['data_set']}")
+    if not hasattr(module, "read"):
+        raise OnemaskError(f"downstream: {params.real['data_set']} has no real images; leave the class out of it")
     mapping = read_mapping(snakemake.input.mapping, labels)
     used = set(read_annotated(snakemake.input.annotated, labels).metadata["images"])
-    images = import_module(f"onemask.data.{params.real['data_set']}").read(params.real["root"], snakemake.wildcards.cls)
+    images = module.read(params.real["root"], snakemake.wildcards.cls)
     order = np.random.default_rng(params.seed).permutation(len(images))
     free = [images[index] for index in order if images[index].name not in used]
     own = any(image.split == TEST for image in images)

@@ -23,6 +23,7 @@ from onemask.sections import (
     HEAD_EXTRAS,
     PER_CLASS,
     REAL,
+    RELEASED,
     ExperimentSettings,
     HeadSettings,
     MethodSettings,
@@ -125,7 +126,7 @@ def _check_names(study: Study, root: Path) -> None:
         if entry.real:
             mapped = sorted(path.stem.split(".")[0] for path in (root / "config/datasets").glob(f"*.{name}.yaml"))
             kind = f"data set with a mapping for {name} in config/datasets"
-            _check_known(f"classes.{name}.real.data_set", [entry.real.data_set], mapped, kind)
+            _check_known(f"classes.{name}.real.data_set", [entry.real.data_set], [*mapped, RELEASED], kind)
     _check_known("tuning.space", study.tuning.space, study.methods, "method")
     for name, space in study.tuning.space.items():
         for key, values in space.items():

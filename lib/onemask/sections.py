@@ -30,6 +30,7 @@ Augmentation = Literal[
     "flip", "rotate90", "translate", "scale", "rotate", "stretch", "brightness", "contrast", "luma", "hue", "saturation"
 ]
 REAL = "real"  # in the place of a method: a downstream training without synthetic images
+RELEASED = "released"  # the authors' own latents and label maps: no images to invert
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -150,6 +151,7 @@ class RealSettings(Section):
     """Real annotated images in the place of an annotator, each inverted into W+.
 
     `data_set` is a module of onemask.data with a `read`; config/datasets/<data set>.<class>.yaml makes labels of parts.
+    `released` are the authors' latents and label maps, which need neither.
     """
 
     data_set: Name

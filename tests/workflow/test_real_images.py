@@ -67,3 +67,16 @@ def test_a_data_set_without_a_mapping_or_a_section_is_one_line():
         load_study(face(real={"data_set": "celebamaskhq", "root": "/x"}))
     with pytest.raises(OnemaskError, match="generator: source real is not for this file"):
         load_study(face(real={"data_set": "celebamask_hq", "root": "/x"}, generator={"source": "real"}))
+
+
+def test_the_authors_release_needs_no_inversion(tmp_path, study):
+    (tmp_path / "release").mkdir()
+    torch.save((torch.randn(6, 8, 8), 0), tmp_path / "release/latents.pt")
+    torch.save(torch.full((6, 16, 16), 2), tmp_path / "release/labels.pt")
+    content = yaml.safe_load(study.read_text())
+    content["classes"]["face"]["real"] = {"data_set": "released", "root": str(tmp_path / "release")}
+    study.write_text(yaml.safe_dump(content))
+    finished = run_snakemake("--cores", "1", ANNOTATED, "--configfile", str(study), directory=tmp_path)
+    assert finished.returncode == 0, finished.stdout[-3000:]
+    annotated = read_annotated(tmp_path / ANNOTATED, read_labels(REPOSITORY / "config/labels/face.yaml"))
+    assert annotated.label_maps.shape == (6, 32, 32) and (annotated.label_maps == 2).all()

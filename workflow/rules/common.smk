@@ -9,7 +9,7 @@ from onemask.codedigest import code_digest
 from onemask.config import load_study, own_defaults
 from onemask.errors import OnemaskError, one_line_errors
 from onemask.labels import read_labels
-from onemask.sections import REAL, GeneratorTrainingSettings
+from onemask.sections import REAL, RELEASED, GeneratorTrainingSettings
 from onemask.seeds import derive_seed
 
 REPOSITORY = Path(workflow.basedir)
@@ -78,7 +78,8 @@ def repository(path):
 
 def mapping(wildcards):
     """Input function: which parts of a class's real images are which labels."""
-    return repository(f"config/datasets/{class_of(wildcards).real.data_set}.{wildcards.cls}.yaml")
+    data_set = class_of(wildcards).real.data_set
+    return [] if data_set == RELEASED else repository(f"config/datasets/{data_set}.{wildcards.cls}.yaml")
 
 
 def labels(wildcards):

@@ -9,7 +9,7 @@ TABLE2 := results/table2.tex results/table2.csv results/metrics.json
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo paper report test test-all lint schema zoo showcase touch timings clean-results
+.PHONY: demo paper report test test-all test-slurm lint schema zoo showcase touch timings clean-results
 
 demo: $(STAMP)
 	$(SNAKEMAKE) $(TABLE2)
@@ -36,6 +36,10 @@ test-all: $(STAMP)  # with the oracles: openvino on the wheel that real_faces fe
 	$(BIN)/pip install -q -c constraints.txt -e '.[oracle]'
 	$(SNAKEMAKE) resources/generators/real_faces/random_face.whl
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-slurm: $(STAMP)  # the test study on a real Slurm of this machine alone, started and stopped (Debian's slurm-wlm, munge)
+	$(BIN)/pip install -q -c constraints.txt -e '.[slurm]'
+	PATH="$(abspath $(BIN)):$$PATH" tests/slurm/run
 
 lint: $(STAMP)  # `snakemake --lint` is held to its one explained finding by tests/workflow/test_plan.py
 	$(BIN)/ruff check lib scripts tests

@@ -17,7 +17,12 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STUDY = load_study({"study": "demo"})
 SHARED = [(ROOT / f"workflow/rules/{name}.smk").read_text() for name in ("common", "variants")]
 # Methods of Study, and the keys that they read.
-READS = {"methods_of": {"methods", "classes"}, "class_names": {"classes"}}
+READS = {
+    "methods_of": {"methods", "classes"},
+    "class_names": {"classes"},
+    "experiments": {"experiments", "clustering_seeds"},
+    "rare": {"rare", "clustering_seeds"},
+}
 
 
 @cache
@@ -45,6 +50,7 @@ def study_keys(text, seen=frozenset()):
     for attribute in re.findall(r"\bSTUDY\.(\w+)", text):
         keys |= READS.get(attribute, {attribute})
     keys |= set(re.findall(r'section\("(\w+)"\)', text))
+    keys |= set(re.findall(r"class_of\(\w+\)\.(resolution)", text))  # the study's, where the class states none
     for name in set(re.findall(r"\b(\w+)\b", text)) & set(functions()) - seen:
         keys |= study_keys(functions()[name], seen | {name})
     return keys

@@ -9,7 +9,7 @@ TABLE2 := results/table2.tex results/table2.csv results/metrics.json
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo paper report test test-all test-slurm lint schema zoo showcase touch timings clean-results
+.PHONY: demo paper report test test-all test-slurm lint schema dvc-remote zoo showcase touch timings clean-results
 
 demo: $(STAMP)
 	$(SNAKEMAKE) $(TABLE2)
@@ -62,6 +62,11 @@ zoo: $(STAMP)
 showcase: $(STAMP)  # pictures that README.md and docs/ show
 	$(SNAKEMAKE) results/real_faces.png results/swav_curves.png $(CLASSES:%=results/demo/gallery/%.png)
 	cp results/real_faces.png results/swav_curves.png $(CLASSES:%=results/demo/gallery/%.png) docs/showcase/
+
+REMOTE ?= $(abspath ../onemask-dvc)
+dvc-remote: $(STAMP)  # a folder as DVC's remote, in .dvc/config.local: make dvc-remote REMOTE=/mnt/team/onemask && dvc push
+	mkdir -p $(REMOTE)
+	$(BIN)/dvc remote add --local --default --force folder $(REMOTE)
 
 touch: $(STAMP)  # after `git clone && dvc pull`: take what was pulled as made by the present code
 	$(SNAKEMAKE) --touch $(TABLE2)

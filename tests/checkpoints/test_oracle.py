@@ -8,11 +8,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.checkpoints.ada import write_ada
+from tests.stylegan2.test_generator import grouped_modulated_conv, upfirdn
 
 from onemask.checkpoints.reader import read_generator
 from onemask.stylegan2.generator import Generator
-from tests.checkpoints.ada import write_ada
-from tests.stylegan2.test_generator import grouped_modulated_conv, upfirdn
 
 KERNEL = torch.tensor([1.0, 3.0, 3.0, 1.0])
 

@@ -183,7 +183,7 @@ def test_the_most_certain_images_are_kept(folder):
         ({"label_map": "bright.png"}, "bright.png: holds 7, but there are labels 0 to 2"),
         ({"label_map": "empty.png"}, "empty.png: holds nothing but background"),
         ({"label_map": "image.png"}, "image.png: is RGB, a label map has one channel"),
-        ({"generator": "map.png"}, "map.png: not a readable safetensors file"),
+        ({"generator": "map.png"}, "map.png: holds no generator; expected onemask's safetensors"),
         ({"labellers": ("out",)}, "--labeller is fitted already; leave --image-seed, --label-map out"),
     ],
 )

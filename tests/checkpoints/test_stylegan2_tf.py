@@ -164,5 +164,5 @@ def test_a_variable_that_is_missing_is_named(generator, write, part):
 def test_another_tuple_is_no_generator(write, tmp_path):
     path = tmp_path / "x.pkl"
     path.write_bytes(pickle.dumps((1, 2, 3)))
-    with pytest.raises(OnemaskError, match="x.pkl: holds no generator; expected StyleGAN2-ADA's"):
+    with pytest.raises(OnemaskError, match="x.pkl: holds no generator; expected onemask's"):
         read_generator(path)

@@ -16,8 +16,9 @@ from onemask.errors import OnemaskError
 from onemask.stylegan2.checkpoint import generator_of, load_generator
 from onemask.stylegan2.generator import Generator
 
+PICKLE = b"\x80"  # how one of protocol 2 or later begins
 W_AVG = "mapping.w_avg"
-KINDS = "StyleGAN2-ADA's or StyleGAN2's pickle, or rosinality's checkpoint"
+KINDS = "onemask's safetensors, StyleGAN2-ADA's or StyleGAN2's pickle, or rosinality's checkpoint"
 
 
 def read_generator(path: str | Path) -> Generator:
@@ -39,8 +40,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """The averaged generator's tensors under NVIDIA's PyTorch names. The kind follows from the content."""
     try:
         with open(path, "rb") as stream:
-            if stream.read(len(ARCHIVE)) == ARCHIVE:
+            start = stream.read(len(ARCHIVE))
+            if start == ARCHIVE:
                 return _of_torch_file(path)
+            if not start.startswith(PICKLE):
+                raise OnemaskError(f"{path}: holds no generator; expected {KINDS}")
             stream.seek(0)
             content = read_pickle(stream, {*stylegan2_ada.ALLOWED, *stylegan2_tf.GLOBALS}, str(path))
         size = path.stat().st_size

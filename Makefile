@@ -45,7 +45,7 @@ lint: $(STAMP)  # `snakemake --lint` is held to its one explained finding by tes
 	$(BIN)/ruff check lib scripts tests
 	$(BIN)/snakefmt --check Snakefile workflow
 
-schema: $(STAMP)  # after a change of lib/onemask/sections.py
+schema: $(STAMP)  # after a change of lib/onemask/sections/
 	$(BIN)/python scripts/export_schema.py
 
 # Trains whatever is missing under results/demo (an hour or two a class; `make zoo CLASSES=car` for one), then promotes it.

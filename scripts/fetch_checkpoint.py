@@ -9,7 +9,7 @@ from onemask.jobs import job
 with job(snakemake):
     source = snakemake.params.source
     licence = source["licence"]
-    if licence and licence not in snakemake.params.accepted:
+    if not snakemake.params.accepted:
         raise OnemaskError(
             f"{source['url']}: is under the {licence} ({source['page'] or 'ask its authors'}); read it, and if you"
             f" accept it, add {licence!r} to `accepted_licences` in config/config.yaml"

@@ -5,13 +5,12 @@ from importlib import import_module
 import numpy as np
 
 from onemask.data.annotated import read_annotated
-from onemask.data.parts import paint, read_mapping, to_square
+from onemask.data.parts import labelled, read_mapping
 from onemask.downstream.pairs import Pairs, write_splits
+from onemask.downstream.real import choose_images
 from onemask.errors import OnemaskError
 from onemask.jobs import job
 from onemask.labels import read_labels
-
-TEST = "test"
 
 with job(snakemake):
     params, labels = snakemake.params, read_labels(snakemake.input.labels)
@@ -20,20 +19,12 @@ with job(snakemake):
         raise OnemaskError(f"downstream: {params.real['data_set']} has no real images; leave the class out of it")
     mapping = read_mapping(snakemake.input.mapping, labels)
     used = set(read_annotated(snakemake.input.annotated, labels).metadata["images"])
-    images = module.read(params.real["root"], snakemake.wildcards.cls)
-    order = np.random.default_rng(params.seed).permutation(len(images))
-    free = [images[index] for index in order if images[index].name not in used]
-    own = any(image.split == TEST for image in images)
+    chosen = choose_images(
+        module.read(params.real["root"], snakemake.wildcards.cls), params.images, used, params.seed
+    )
     splits = {}
-    for name, count in params.images.items():
-        pool = [image for image in free if not own or (image.split == TEST) == (name == TEST)]
-        if len(pool) < count:
-            raise OnemaskError(f"downstream.{name}: {count} images, {params.real['root']} has {len(pool)} left")
-        loaded = [(pixels, paint(parts, mapping, labels)[0]) for pixels, parts in (i.load() for i in pool[:count])]
-        splits[name] = Pairs(
-            np.stack([to_square(pixels, params.resolution).transpose(2, 0, 1) for pixels, _ in loaded]),
-            np.stack([to_square(label_map, params.resolution) for _, label_map in loaded]),
-        )
-        taken = {image.name for image in pool[:count]}
-        free = [image for image in free if image.name not in taken]
+    for name, images in chosen.items():
+        made = [labelled(image, mapping, labels, params.resolution) for image in images]
+        pixels = np.stack([each.image.transpose(2, 0, 1) for each in made])
+        splits[name] = Pairs(pixels, np.stack([each.label_map for each in made]))
     write_splits(snakemake.output[0], splits)

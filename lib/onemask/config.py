@@ -200,8 +200,9 @@ def _check_experiment(study: Study, name: str) -> None:
         _check_grid(study, f"{where}.base.{key}", key, [value])
     for key, values in experiment.grid.items():
         _check_grid(study, f"{where}.grid.{key}", key, values)
+    smallest = min((study.classes[cls].resolution for cls in classes), default=study.resolution)
     for values in itertools.product(*experiment.grid.values()):
-        _check_point(study, where, experiment.base | dict(zip(experiment.grid, values, strict=True)))
+        _check_point(study, where, experiment.base | dict(zip(experiment.grid, values, strict=True)), smallest)
 
 
 def _check_changes(method: MethodSettings, where: str, name: str, experiment: ExperimentSettings) -> None:
@@ -213,16 +214,15 @@ def _check_changes(method: MethodSettings, where: str, name: str, experiment: Ex
         raise OnemaskError(f"config: {where}.shots: {name} is fitted on the split {method.fit_split} as a whole")
 
 
-def _check_point(study: Study, where: str, changes: dict[str, Any]) -> None:
-    """All changes of a run together must leave clusterings that the generators allow."""
+def _check_point(study: Study, where: str, changes: dict[str, Any], resolution: int) -> None:
+    """All changes of a run together must leave clusterings that generators of `resolution` px allow."""
     for name in ("swav", "simclr", "kmeans"):
         patch = reduce(merge, [_nested(key, value) for key, value in changes.items()], {}).get(name)
         if patch is None:
             continue
         try:
-            check_clustering(
-                PER_CLASS[name].model_validate(merge(getattr(study, name).model_dump(), patch)), study.resolution, name
-            )
+            changed = PER_CLASS[name].model_validate(merge(getattr(study, name).model_dump(), patch))
+            check_clustering(changed, resolution, name)
         except ValueError as error:
             point = ", ".join(f"{key}={value}" for key, value in changes.items())
             raise OnemaskError(f"config: {where}: {error} (with {point})") from None

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shutil
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException
@@ -34,7 +31,7 @@ class Patience:
     """How long to wait for a silent server, in seconds, how often to try, and the first pause, which then doubles."""
 
     timeout: float = 60.0
-    tries: int = 6
+    tries: int = 5
     pause: float = 1.0
 
 
@@ -42,11 +39,13 @@ class Interrupted(Exception):
     """A connection that ended early, for whatever reason: the rest may be asked for."""
 
 
-def download(url: str, target: Path, expected: str | None, lock: Path, patience: Patience = Patience()) -> None:
+def download(
+    url: str, target: Path, expected: str | None, lock: Path | None = None, patience: Patience = Patience()
+) -> None:
     """Fetch `url` to `target`, whose sha256 must be `expected`; the part that is there already is not fetched again.
 
-    Without `expected` the hash that `lock`, a json file of hashes by URL, holds must be found; a URL that is not in it
-    is trusted and its hash written there. OnemaskError names the URL: it is refused, too large for the disk, of another
+    Without `expected` it must be what `lock`, a json file of hashes by URL, holds; a URL that is not in it is trusted
+    and its hash written there. OnemaskError names the URL: it is refused, too large for the disk, of another
     hash (nothing is kept), or failed on every try (the part is kept, and the next call goes on from there).
     """
     part = target.with_name(f"{target.name}.part")
@@ -64,28 +63,23 @@ def download(url: str, target: Path, expected: str | None, lock: Path, patience:
             time.sleep(patience.pause * 2**attempt)
     _tag(part).unlink(missing_ok=True)
     found = sha256(part)
-    with locked(lock) as known:
-        wanted = expected or known.get(url)
-        if wanted and found != wanted:
-            part.unlink()
-            raise OnemaskError(f"{url}: sha256 is {found}, {'the study' if expected else lock} says {wanted}; deleted")
-        if not wanted:
-            known[url] = found
-            print(f"{url}: sha256 {found}, trusted on first use and written to {lock}", file=sys.stderr)
+    wanted = expected or trusted(url, found, lock)
+    if found != wanted:
+        part.unlink()
+        raise OnemaskError(f"{url}: sha256 is {found}, {'the study' if expected else lock} says {wanted}; deleted")
     os.replace(part, target)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[dict[str, str]]:
-    """The json file `path` as a dict, written back when it changed; other processes wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(f".{path.name}.guard"), "w") as guard:
+def trusted(url: str, found: str, lock: Path) -> str:
+    """The hash that `lock` holds of a URL; `found`, once it is written there, where it holds none. Others wait."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock.with_name(f".{lock.name}.guard"), "w") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
-        known = read_json(path) if path.is_file() else {}
-        before = json.dumps(known, sort_keys=True)
-        yield known
-        if json.dumps(known, sort_keys=True) != before:
-            write_json(path, known)
+        known = read_json(lock) if lock.is_file() else {}
+        if url not in known:
+            write_json(lock, known | {url: found})
+            print(f"{url}: sha256 {found}, trusted on first use and written to {lock}", file=sys.stderr)
+        return known.get(url, found)
 
 
 def _fetch(url: str, part: Path, timeout: float) -> None:

@@ -6,6 +6,7 @@ in the training of such networks in single precision. They tell days from hours,
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ SUSTAINED = 10e12  # operations a second
 TRAINING = 3  # a step forward and back, in units of one forward
 CONFIG_F = GeneratorTrainingSettings(z_dim=512, w_dim=512, channel_base=32768, channel_max=512)  # of NVIDIA's networks
 DEEPLAB = 2 * 258.74e9 / 520**2  # operations per pixel of DeepLabV3 on a ResNet-101, by torchvision's documentation
-DETECTOR = 2 * 300e9 / 500**2  # of a three-stage cascade on a ResNet-101 with a feature pyramid, roughly
-DISK = 40 << 30  # bytes that a study at the paper's scale leaves behind, roughly
+DETECTOR = 2 * 300e9 / 500**2  # of a three-stage cascade on a ResNet-101 with a feature pyramid: a guess
+DISK = 40 << 30  # bytes that a study at the paper's scale leaves behind: a guess
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def _gpu(study: Study) -> Need:
     """Memory for the largest class's training features and scores, with their gradients, in single precision."""
     import torch
 
-    wanted = max(memory(entry) for entry in study.classes.values()) / 2**30
-    what = f"a GPU of {max(8, round(wanted + 2))} GiB"
+    # two more for the networks and CUDA itself
+    wanted = max(8, math.ceil(max(map(memory, study.classes.values())) / 2**30) + 2)
+    what = f"a GPU of {wanted} GiB"
     if not torch.cuda.is_available():
         return Need(what, False, "none is here; run where one is (profiles/gpu), or on a cluster (profiles/slurm)")
     there = torch.cuda.get_device_properties(0)
@@ -195,4 +197,5 @@ def table(study: Study, found: Sequence[Need], cost: Sequence[Stage]) -> str:
     total = sum(stage.hours for stage in cost)
     lines += [f"| together | {sum(stage.jobs for stage in cost)} | {total:.1f} |", ""]
     lines += [f"Hours are operations, counted, at {SUSTAINED / 1e12:g} TFLOP/s: about an A100 in single precision."]
+    lines += ["What a detector computes, a generator's penalties and the disk that is wanted are guesses."]
     return "\n".join(lines) + "\n"

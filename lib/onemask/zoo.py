@@ -33,7 +33,7 @@ def generator_card(study: Study, name: str, metrics: Path, score: Mapping[str, A
         last = list(csv.DictReader(stream))[-1]
     return (
         f"# Generator of the demo's {name} world\n\n"
-        f"StyleGAN2-ADA at {study.resolution} px, weights in half precision, trained on our own renders.\n\n"
+        f"StyleGAN2-ADA at {study.classes[name].resolution} px, weights in half precision, trained on own renders.\n\n"
         f"- made by `snakemake --cores all results/{study.study}/generators/{name}/generator.safetensors`\n"
         f"- study seed {study.seed}, images seen: {float(last['kimg']):g} thousand\n"
         f"- Frechet distance over {score['features']} features, {score['samples']} samples against as many unseen"

@@ -15,7 +15,7 @@ from onemask.cli import app
 from onemask.data.labelled import LabelledWriter, palette_image, read_label_map
 from onemask.errors import OnemaskError
 from onemask.labels import LabelSet
-from onemask.stylegan2.checkpoint import save_generator
+from onemask.stylegan2.checkpoint import load_generator, save_generator
 from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.images import to_pixels
 
@@ -218,6 +218,15 @@ def test_the_command_line_has_help_and_errors_in_one_line(folder):
     assert "annotate" in runner.invoke(app, ["--help"]).output
     result = runner.invoke(app, ["annotate", str(folder / "g.safetensors"), str(folder / "x")])
     assert result.exit_code == 1 and "error: give --label-map" in result.output + (result.stderr or "")
+
+
+def test_convert_writes_a_generator_and_its_card(folder):
+    runner, out = CliRunner(), folder / "converted.safetensors"
+    result = runner.invoke(app, ["convert", str(folder / "g.safetensors"), str(out), "--licence", "ours"])
+    assert result.exit_code == 0 and "licence: ours" in result.output
+    assert load_generator(out).fingerprint() == load_generator(folder / "g.safetensors").fingerprint()
+    result = runner.invoke(app, ["convert", str(folder / "map.png"), str(folder / "x.safetensors")])
+    assert result.exit_code == 1 and "map.png: holds no generator" in result.output + (result.stderr or "")
 
 
 def test_label_maps_round_trip_through_their_png(tmp_path):

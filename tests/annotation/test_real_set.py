@@ -1,5 +1,6 @@
 """Annotated sets of real images, with an inversion that is told how well it does."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -8,15 +9,26 @@ import torch
 
 from onemask.annotation.real_set import RealSetSettings, make_real_set
 from onemask.data.annotated import read_annotated, write_annotated
-from onemask.data.parts import Mapping, PartImage
+from onemask.data.parts import PartImage, PartMapping
 from onemask.errors import OnemaskError
 from onemask.labels import LabelSet
 from onemask.stylegan2.inversion import Inversion
 
 SIZE = 16
 LABELS = LabelSet(("background", "head"), ("#000000", "#ffffff"), {"hat": "#ff0000"})
-MAPPING = Mapping("m.yaml", {"head": "head", "hat": "background"}, {"hat": ("hat",)})
-SMALL = RealSetSettings(exemplars=3, test=4, rare_exemplars=2, rare_test_positives=3, batch=2)
+MAPPING = PartMapping("m.yaml", {"head": "head", "hat": "background"}, {"hat": ("hat",)})
+SMALL = RealSetSettings(
+    exemplars=3,
+    tuning=0,
+    supervised=0,
+    test=4,
+    rare_exemplars=2,
+    rare_test_positives=3,
+    min_psnr=18.0,
+    rare_min_pixels=6,
+    allow_fewer=False,
+    batch=2,
+)
 
 
 def load(number):
@@ -91,10 +103,10 @@ def test_without_splits_of_its_own_a_data_set_is_split_by_seed():
 
 
 def test_too_few_images_are_an_error_or_taken_as_they_are():
-    few = RealSetSettings(exemplars=30, test=2, rare_exemplars=0, rare_test_positives=0)
+    few = replace(SMALL, exemplars=30, test=2, rare_exemplars=0, rare_test_positives=0)
     with pytest.raises(OnemaskError, match="24 of 30 exemplars with an inversion of 18 dB; ask for fewer"):
         make_real_set(images(60), MAPPING, LABELS, Inverter(), SIZE, few, 1)
-    fewer = RealSetSettings(exemplars=30, test=2, rare_exemplars=0, rare_test_positives=0, allow_fewer=True)
+    fewer = replace(few, allow_fewer=True)
     assert len(names(make_real_set(images(60), MAPPING, LABELS, Inverter(), SIZE, fewer, 1), "exemplars")) == 24
 
 

@@ -18,15 +18,6 @@ from .ada import EasyDict, _reconstruct_persistent_obj, write_ada
 EXECUTED = "open({path!r}, 'w').close()"
 
 
-@pytest.fixture
-def generator():
-    torch.manual_seed(0)
-    made = Generator(z_dim=6, w_dim=5, resolution=32, channel_base=128, channel_max=12, mapping_layers=2)
-    for _, parameter in made.named_parameters():
-        torch.nn.init.normal_(parameter)
-    return made.eval().requires_grad_(False)
-
-
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_images_are_those_of_the_network_that_was_pickled(generator, tmp_path, monkeypatch, protocol):
     marker = tmp_path / "executed"

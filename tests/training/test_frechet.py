@@ -16,6 +16,17 @@ def random_covariance(rng: np.random.Generator, size: int, rank: int) -> np.ndar
     return factor @ factor.T
 
 
+def test_maps_are_of_five_stages_and_of_unit_length_and_large_images_are_halved() -> None:
+    network = image_features.EfficientNetLite0().eval()
+    images = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        maps, large = network.maps(images), network.maps(torch.rand(1, 3, 512, 512))
+    assert [tuple(found.shape[1:3]) for found in maps] == [(16, 32), (24, 16), (40, 8), (80, 4), (112, 4)]
+    assert [found.shape[-1] for found in large] == [128, 64, 32, 16, 16]
+    for found in maps:
+        torch.testing.assert_close(found.norm(dim=1), torch.ones(2, *found.shape[2:]))
+
+
 def test_equal_gaussians_have_distance_zero() -> None:
     rng = np.random.default_rng(0)
     mean, covariance = rng.normal(size=6), random_covariance(rng, 6, 6)

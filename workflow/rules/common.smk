@@ -185,7 +185,7 @@ def generator_source(wildcards):
     return class_of(wildcards).generator
 
 
-def checkpoint(wildcards):
+def checkpoint_file(wildcards):
     """Input function: a class's checkpoint, the user's own file or one that is fetched."""
     own = generator_source(wildcards).file
     return own or f"resources/checkpoints/{STUDY.study}/{wildcards.cls}.checkpoint"

@@ -56,7 +56,7 @@ rule fetch_checkpoint:
         mem_mb=500,
     params:
         source=lambda w: generator_source(w).model_dump(mode="json"),
-        accepted=STUDY.accepted_licences,
+        accepted=lambda w: generator_source(w).licence in [None, *STUDY.accepted_licences],
         lock=repository("config/downloads.lock.json"),
         code=code("fetch_checkpoint.py"),
     script:
@@ -65,7 +65,7 @@ rule fetch_checkpoint:
 
 rule convert_generator:
     input:
-        checkpoint,
+        checkpoint_file,
     output:
         generator=GENERATOR,
         card=f"{GENERATOR.removesuffix('.safetensors')}.md",

@@ -6,18 +6,17 @@ generator makes of its latents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from onemask.data.annotated import AnnotatedSet
-from onemask.data.parts import Mapping as PartMapping
-from onemask.data.parts import PartImage, paint, to_square
+from onemask.data.parts import Labelled, PartImage, PartMapping, labelled
 from onemask.errors import OnemaskError
 from onemask.labels import LabelSet
 from onemask.stylegan2.inversion import Inversion
@@ -35,26 +34,16 @@ class RealSetSettings:
     is, otherwise too few images are an error. `batch` images are inverted at once.
     """
 
-    exemplars: int = 20
-    tuning: int = 0
-    supervised: int = 0
-    test: int = 20
-    rare_exemplars: int = 20
-    rare_test_positives: int = 20
-    min_psnr: float = 18.0
-    rare_min_pixels: int = 6
-    allow_fewer: bool = False
-    batch: int = 8
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """An image of the data set at the generator's size: uint8 [R, R, 3], its label map, its rare masks."""
-
-    name: str
-    image: np.ndarray
-    label_map: np.ndarray
-    rare: dict[str, np.ndarray]
+    exemplars: int
+    tuning: int
+    supervised: int
+    test: int
+    rare_exemplars: int
+    rare_test_positives: int
+    min_psnr: float
+    rare_min_pixels: int
+    allow_fewer: bool
+    batch: int
 
 
 @dataclass
@@ -67,22 +56,22 @@ class Pool:
     settings: RealSetSettings
     inverted: dict[str, tuple[Labelled, np.ndarray, float]] = field(default_factory=dict)
 
-    def good(self, wanted: Callable[[Labelled], bool] = lambda _: True) -> Any:
+    def good(self, wanted: Callable[[Labelled], bool] = lambda _: True) -> Iterator[str]:
         """Names of the images that are `wanted` and whose inversion is good enough, in order, one after the other."""
-        chosen = (labelled for labelled in map(self.label, self.images) if wanted(labelled))
+        chosen = (each for each in map(self.label, self.images) if wanted(each))
         while batch := list(islice(chosen, self.settings.batch)):
-            self._invert([labelled for labelled in batch if labelled.name not in self.inverted])
-            for labelled in batch:
-                if self.inverted[labelled.name][2] >= self.settings.min_psnr:
-                    yield labelled.name
+            self._invert([each for each in batch if each.name not in self.inverted])
+            for each in batch:
+                if self.inverted[each.name][2] >= self.settings.min_psnr:
+                    yield each.name
 
     def _invert(self, batch: Sequence[Labelled]) -> None:
         if not batch:
             return
-        pixels = torch.from_numpy(np.stack([labelled.image for labelled in batch]).transpose(0, 3, 1, 2).copy())
+        pixels = torch.from_numpy(np.stack([each.image for each in batch]).transpose(0, 3, 1, 2).copy())
         found = self.invert(pixels.float() / 127.5 - 1)
-        for labelled, ws, psnr in zip(batch, found.ws.cpu().numpy(), found.psnr.tolist(), strict=True):
-            self.inverted[labelled.name] = labelled, ws, psnr
+        for each, ws, psnr in zip(batch, found.ws.cpu().numpy(), found.psnr.tolist(), strict=True):
+            self.inverted[each.name] = each, ws, psnr
 
 
 def make_real_set(
@@ -101,18 +90,10 @@ def make_real_set(
     test split, extended until it has its positives. `metadata` hold counts, PSNR and the images' names.
     """
 
-    def label(image: PartImage) -> Labelled:
-        pixels, parts = image.load()
-        try:
-            label_map, rare = paint(parts, mapping, labels)
-        except OnemaskError as error:
-            raise OnemaskError(f"image {image.name}: {error}") from None
-        masks = {name: to_square(mask, size) for name, mask in rare.items()}
-        return Labelled(image.name, to_square(pixels, size), to_square(label_map, size), masks)
-
     def holds(name: str) -> Callable[[Labelled], bool]:
-        return lambda labelled: int(labelled.rare[name].sum()) >= settings.rare_min_pixels
+        return lambda each: int(each.rare[name].sum()) >= settings.rare_min_pixels
 
+    label = partial(labelled, mapping=mapping, labels=labels, size=size)
     order = np.random.default_rng(seed).permutation(len(images))
     shuffled = [images[index] for index in order]
     own = any(image.split == TEST for image in images)
@@ -139,7 +120,7 @@ def make_real_set(
     return _assemble(splits, fitting.inverted | testing.inverted, settings)
 
 
-def _take(supply: Any, count: int, what: str, settings: RealSetSettings) -> list[str]:
+def _take(supply: Iterator[str], count: int, what: str, settings: RealSetSettings) -> list[str]:
     found = list(islice(supply, count))
     if len(found) < count and not settings.allow_fewer:
         raise OnemaskError(
@@ -150,16 +131,18 @@ def _take(supply: Any, count: int, what: str, settings: RealSetSettings) -> list
 
 
 def _assemble(
-    splits: Mapping[str, Sequence[str]], inverted: Mapping[str, tuple[Labelled, np.ndarray, float]], settings: Any
+    splits: Mapping[str, Sequence[str]],
+    inverted: Mapping[str, tuple[Labelled, np.ndarray, float]],
+    settings: RealSetSettings,
 ) -> AnnotatedSet:
     used = list(dict.fromkeys(name for names in splits.values() for name in names))
     place = {name: number for number, name in enumerate(used)}
-    labelled = [inverted[name][0] for name in used]
+    made = [inverted[name][0] for name in used]
     psnr = np.array([quality for _, _, quality in inverted.values()])
     return AnnotatedSet(
         np.stack([inverted[name][1] for name in used]).astype(np.float32),
-        np.stack([each.label_map for each in labelled]),
-        {name: np.stack([each.rare[name] for each in labelled]) for name in labelled[0].rare},
+        np.stack([each.label_map for each in made]),
+        {name: np.stack([each.rare[name] for each in made]) for name in made[0].rare},
         {name: np.array([place[found] for found in names], np.int64) for name, names in splits.items()},
         metadata={
             "images": used,

@@ -35,6 +35,11 @@ def architecture(tensors: dict[str, Tensor], where: str) -> dict[str, int]:
     }
 
 
+def convolution(number: int) -> str:
+    """NVIDIA's place of the convolution of this number: 0 is the 4-px block's only one, each later block has two."""
+    return f"synthesis.b{2 ** ((number + 5) // 2)}.conv{(number + 1) % 2}"
+
+
 def _shape(tensors: dict[str, Tensor], name: str, rank: int, where: str) -> tuple[int, ...]:
     if name not in tensors or tensors[name].dim() != rank:
         raise OnemaskError(f"{where}: {name} is missing, or not of {rank} dimensions")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from onemask.checkpoints import rosinality, stylegan2_ada, stylegan2_tf
@@ -17,7 +18,7 @@ from onemask.stylegan2.checkpoint import generator_of, load_generator
 from onemask.stylegan2.generator import Generator
 
 PICKLE = b"\x80"  # how one of protocol 2 or later begins
-W_AVG = "mapping.w_avg"
+W_AVG, LATENTS = "mapping.w_avg", 10_000
 KINDS = "onemask's safetensors, StyleGAN2-ADA's or StyleGAN2's pickle, or rosinality's checkpoint"
 
 
@@ -26,14 +27,17 @@ def read_generator(path: str | Path) -> Generator:
     if Path(path).suffix == ".safetensors":
         return load_generator(path)
     tensors = read_tensors(Path(path))
-    mean = W_AVG not in tensors
     sizes = architecture(tensors, str(path))
-    if mean:
-        tensors[W_AVG] = tensors["mapping.fc0.bias"].new_zeros(sizes["w_dim"])
-    generator = generator_of(sizes, tensors, path)
-    if mean:
-        generator.mapping.w_avg.copy_(rosinality.mean_latent(generator.mapping, generator.z_dim))
+    generator = generator_of(sizes, {W_AVG: torch.zeros(sizes["w_dim"]), **tensors}, path)
+    if W_AVG not in tensors:
+        generator.mapping.w_avg.copy_(mean_latent(generator))
     return generator
+
+
+def mean_latent(generator: Generator) -> Tensor:
+    """The mean w over LATENTS latents of a fixed seed, for files that hold none."""
+    z = torch.randn(LATENTS, generator.z_dim, generator=torch.Generator().manual_seed(0))
+    return generator.mapping(z)[:, 0].mean(dim=0)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from onemask.checkpoints.architecture import convolution
 from onemask.checkpoints.inert_pickle import mapping_of
 from onemask.checkpoints.torch_tensors import TensorReader, is_tensor
 
@@ -53,7 +53,7 @@ def port(name: str) -> str | None:
     if found := STYLE.fullmatch(name):
         return f"mapping.fc{int(found[1]) - 1}.{found[2]}"  # the first module is the normalisation
     if found := NOISE.fullmatch(name):
-        return f"{_place(int(found[1]))}.noise_const"
+        return f"{convolution(int(found[1]))}.noise_const"
     if not (found := LAYER.fullmatch(name)) or found[4] not in CONV:
         return None
     if found[1] == "to_rgb1":
@@ -61,13 +61,8 @@ def port(name: str) -> str | None:
     elif found[3] is not None:
         place = f"synthesis.b{2 ** (int(found[3]) + 3)}.torgb"
     else:
-        place = _place(0 if found[1] == "conv1" else int(found[2]) + 1)
+        place = convolution(0 if found[1] == "conv1" else int(found[2]) + 1)
     return f"{place}.{CONV[found[4]]}"
-
-
-def _place(number: int) -> str:
-    """The convolution of this number, from the 4-px block's on."""
-    return f"synthesis.b{2 ** ((number + 5) // 2)}.conv{(number + 1) % 2}"
 
 
 def _shaped(name: str, tensor: Tensor) -> Tensor:
@@ -81,9 +76,3 @@ def _shaped(name: str, tensor: Tensor) -> Tensor:
     if name.endswith("w_avg") or ".bias" in name:
         return tensor.flatten()
     return tensor
-
-
-def mean_latent(mapping: torch.nn.Module, z_dim: int, count: int = 10_000) -> Tensor:
-    """The mean w of a mapping network over `count` latents of a fixed seed, for files that hold none."""
-    z = torch.randn(count, z_dim, generator=torch.Generator().manual_seed(0))
-    return mapping(z)[:, 0].mean(dim=0)

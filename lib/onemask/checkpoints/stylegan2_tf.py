@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from onemask.checkpoints.architecture import convolution
 from onemask.checkpoints.inert_pickle import ENCODE, Made, mapping_of
 from onemask.checkpoints.numpy_arrays import GLOBALS as NUMPY
 from onemask.checkpoints.numpy_arrays import ArrayReader
@@ -66,9 +67,8 @@ def port(name: str) -> str | None:
         return f"mapping.fc{found[1]}.{found[2]}"
     if found := SYNTHESIS.fullmatch(name):
         return f"synthesis.b{found[1]}.{LAYERS[found[2]]}.{PARTS.get(found[3], found[3])}"
-    if found := NOISE.fullmatch(name):  # 0 is the 4-px block's; a later block has an odd one and an even one
-        number = int(found[1])
-        return f"synthesis.b{2 ** ((number + 5) // 2)}.conv{(number + 1) % 2}.noise_const"
+    if found := NOISE.fullmatch(name):
+        return f"{convolution(int(found[1]))}.noise_const"
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from onemask.checkpoints.inert_pickle import Persistent, read_pickle
-from onemask.checkpoints.torch_tensors import DTYPES, GLOBALS, MAGIC, VERSION, Description, TensorReader
+from onemask.checkpoints.torch_tensors import DTYPES, GLOBALS, Description, TensorReader, read_header
 from onemask.errors import OnemaskError
 
 ARCHIVE = b"PK\x03\x04"  # how a zip file begins
@@ -72,9 +72,7 @@ def _stored(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
 def _stream(stream: BinaryIO, path: Path, allowed: Collection[str]) -> tuple[Any, TensorReader]:
     """Pickles of a magic number, a version, facts on the machine, the content and the keys; then each storage."""
     found: list[Persistent] = []
-    magic, version, _ = (read_pickle(stream, (), str(path)) for _ in range(3))
-    if type(magic) is not int or type(version) is not int or (magic, version) != (MAGIC, VERSION):
-        raise OnemaskError(f"{path}: not what torch.save writes")
+    read_header(stream, str(path))
     content = read_pickle(stream, allowed, str(path), found)
     keys = read_pickle(stream, (), str(path))
     size = path.stat().st_size

@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -48,6 +48,13 @@ class Description:
     key: str
     numel: int
     dtype: np.dtype
+
+
+def read_header(stream: BinaryIO, where: str) -> None:
+    """Move behind the three pickles that torch's streams begin with; OnemaskError where they are something else."""
+    magic, version, _ = (read_pickle(stream, (), where) for _ in range(3))
+    if type(magic) is not int or type(version) is not int or (magic, version) != (MAGIC, VERSION):
+        raise OnemaskError(f"{where}: a storage or a file that is not torch's stream")
 
 
 class TensorReader:
@@ -115,9 +122,8 @@ class TensorReader:
     def values(self, content: bytes) -> Tensor:
         """The values of a nested legacy stream."""
         stream = io.BytesIO(content)
-        magic, version, _, record, keys = (read_pickle(stream, DTYPES, self.where) for _ in range(5))
-        if type(magic) is not int or type(version) is not int or (magic, version) != (MAGIC, VERSION):
-            raise self.error("a storage that is not torch's legacy stream")
+        read_header(stream, self.where)
+        record, keys = (read_pickle(stream, DTYPES, self.where) for _ in range(2))
         described = self.describe(record)
         if keys != [described.key]:
             raise self.error("a storage whose description and keys disagree")

@@ -34,7 +34,7 @@ class PartImage:
 
 
 @dataclass(frozen=True)
-class Mapping:
+class PartMapping:
     """parts: a part to its label; rare: a rare label to the parts that are it. `path` is the file, for errors."""
 
     path: str
@@ -42,7 +42,7 @@ class Mapping:
     rare: dict[str, tuple[str, ...]]
 
 
-def read_mapping(path: str | Path, labels: LabelSet) -> Mapping:
+def read_mapping(path: str | Path, labels: LabelSet) -> PartMapping:
     """Read config/datasets/<data set>.<class>.yaml; OnemaskError names a label that the class does not have."""
     try:
         content = yaml.safe_load(Path(path).read_text("utf-8"))
@@ -52,10 +52,10 @@ def read_mapping(path: str | Path, labels: LabelSet) -> Mapping:
         raise OnemaskError(f"{path}: not a mapping of parts ({' '.join(str(error).split())})") from None
     if unknown := [name for name in (*parts.values(), *rare) if name not in (*labels.names, *labels.rare)]:
         raise OnemaskError(f"{path}: {unknown[0]!r} is no label of the class; it has {', '.join(labels.names)}")
-    return Mapping(str(path), parts, rare)
+    return PartMapping(str(path), parts, rare)
 
 
-def paint(parts: Parts, mapping: Mapping, labels: LabelSet) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def paint(parts: Parts, mapping: PartMapping, labels: LabelSet) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Label map uint8 [h, w], and a bool [h, w] of each of the mapping's rare labels.
 
     Numbers at the end of a part's name (`door_2`) do not count. OnemaskError for a part that the mapping does not name
@@ -77,6 +77,27 @@ def paint(parts: Parts, mapping: Mapping, labels: LabelSet) -> tuple[np.ndarray,
             if part in members:
                 rare[label] |= mask
     return label_map, rare
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An image as a generator of R px would make it: uint8 [R, R, 3], its label map uint8 [R, R], bool rare masks."""
+
+    name: str
+    image: np.ndarray
+    label_map: np.ndarray
+    rare: dict[str, np.ndarray]
+
+
+def labelled(image: PartImage, mapping: PartMapping, labels: LabelSet, size: int) -> Labelled:
+    """The image and its labels at `size` px; OnemaskError names an image that cannot be painted."""
+    pixels, parts = image.load()
+    try:
+        label_map, rare = paint(parts, mapping, labels)
+    except OnemaskError as error:
+        raise OnemaskError(f"image {image.name}: {error}") from None
+    masks = {name: to_square(mask, size) for name, mask in rare.items()}
+    return Labelled(image.name, to_square(pixels, size), to_square(label_map, size), masks)
 
 
 def to_square(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -8,20 +8,17 @@ import torch
 
 from onemask.annotation.command import Request, run
 from onemask.annotation.labeller import CLUSTERING, fit_labeller
-from onemask.data.annotated import read_annotated
 from onemask.downstream.instances import from_dataset, write_instances
 from onemask.errors import OnemaskError
+from onemask.evaluation.inputs import read_class
 from onemask.evaluation.one_shot import latents, rare_task
-from onemask.jobs import job
-from onemask.labels import LabelSet, read_labels
+from onemask.jobs import device, job
+from onemask.labels import LabelSet
 from onemask.seeds import derive_seed
-from onemask.stylegan2.checkpoint import load_generator
 
 with job(snakemake):
     params, number = snakemake.params, int(snakemake.wildcards.run)
-    folder, labels = Path(snakemake.output.dataset), read_labels(snakemake.input.labels)
-    generator = load_generator(snakemake.input.generator)
-    annotated = read_annotated(snakemake.input.annotated, labels, generator)
+    folder, (labels, generator, annotated) = Path(snakemake.output.dataset), read_class(snakemake)
     labellers = []
     for item in params.item_names:
         task = rare_task(annotated, item)
@@ -47,6 +44,7 @@ with job(snakemake):
         labellers.append(own)
     if not labellers:
         raise OnemaskError(f"{snakemake.input.annotated}: no item has an exemplar {number}; lower sdanet.runs")
-    options = {"truncation": params.truncation, "seed": params.seed, "threads": torch.get_num_threads()}
-    run(Request(Path(snakemake.input.generator), folder, params.images, labellers=tuple(labellers), **options))
+    options = {"truncation": params.truncation, "seed": params.seed, "labellers": tuple(labellers)}
+    machine = {"threads": torch.get_num_threads(), "device": device(snakemake)}
+    run(Request(Path(snakemake.input.generator), folder, params.images, **options, **machine))
     write_instances(snakemake.output.instances, {"synthetic": from_dataset(folder, params.item_names)})

@@ -6,9 +6,9 @@ from onemask.jobs import device, job
 from onemask.stylegan2.mobile import load_mobile_generator
 
 with job(snakemake):
-    params, where = snakemake.params, device(snakemake)
-    generator = load_mobile_generator(snakemake.input.generator, params.resolution, images=False).to(where)
+    params = snakemake.params
+    generator = load_mobile_generator(snakemake.input.generator, params.resolution, images=False).to(device(snakemake))
     settings = SwAVSettings.from_section(params.settings, params.truncation)
-    result = train_swav(generator, settings, params.seed, where)
+    result = train_swav(generator, settings, params.seed)
     result.projection.save(snakemake.output.clustering, result.prototypes)
     write_csv(snakemake.output.training, result.log, LOG_COLUMNS)

@@ -2,22 +2,17 @@
 
 import numpy as np
 
-from onemask.data.annotated import read_annotated
+from onemask.evaluation.inputs import read_class, read_method
 from onemask.evaluation.one_shot import Reader, rare_task
 from onemask.evaluation.pictures import save_arrays, segment_images
 from onemask.jobs import job
-from onemask.labels import read_labels
 from onemask.seeds import derive_seed
-from onemask.segmenters.base import load_clustering, method_builder
-from onemask.stylegan2.checkpoint import load_generator
 
 with job(snakemake):
     params = snakemake.params
-    generator = load_generator(snakemake.input.generator)
-    annotated = read_annotated(snakemake.input.annotated, read_labels(snakemake.input.labels), generator)
+    _, generator, annotated = read_class(snakemake)
     task = rare_task(annotated, params.label, limit=1)
-    clustering = load_clustering(snakemake.input.clustering, params.loader)
-    build = method_builder(params.method, params.heads, len(task.labels), clustering)
+    build = read_method(snakemake, len(task.labels))
     images = masks = np.zeros((0, generator.resolution, generator.resolution, 3), np.uint8)
     if task.groups:  # the generator draws such an item
         one = task.groups[0]

@@ -6,8 +6,8 @@ from onemask.jobs import device, job
 from onemask.stylegan2.checkpoint import load_generator
 
 with job(snakemake):
-    params, where = snakemake.params, device(snakemake)
+    params = snakemake.params
     settings = SimCLRSettings.from_section(params.settings, params.truncation)
-    result = train_simclr(load_generator(snakemake.input.generator, where), settings, params.seed, where)
+    result = train_simclr(load_generator(snakemake.input.generator, device(snakemake)), settings, params.seed)
     result.projection.save(snakemake.output.clustering)
     write_csv(snakemake.output.training, result.log, LOG_COLUMNS)

@@ -6,8 +6,8 @@ from onemask.jobs import device, job
 from onemask.stylegan2.checkpoint import load_generator
 
 with job(snakemake):
-    params, where = snakemake.params, device(snakemake)
+    params = snakemake.params
     settings = SwAVSettings.from_section(params.settings, params.truncation)
-    result = train_swav(load_generator(snakemake.input.generator, where), settings, params.seed, where)
+    result = train_swav(load_generator(snakemake.input.generator, device(snakemake)), settings, params.seed)
     result.projection.save(snakemake.output.clustering, result.prototypes)
     write_csv(snakemake.output.training, result.log, LOG_COLUMNS)

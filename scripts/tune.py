@@ -3,14 +3,12 @@
 import json
 from dataclasses import replace
 
-from onemask.data.annotated import read_annotated
+from onemask.evaluation.inputs import read_class
 from onemask.evaluation.metrics import METRICS, image_scores
 from onemask.evaluation.one_shot import check_failures, evaluate_method, part_task
 from onemask.files import write_csv
 from onemask.jobs import job
-from onemask.labels import read_labels
 from onemask.segmenters.base import load_clustering, method_builder
-from onemask.stylegan2.checkpoint import load_generator
 
 
 def score(clustering, heads):
@@ -26,12 +24,10 @@ def score(clustering, heads):
 with job(snakemake):
     params = snakemake.params
     names = {"class": snakemake.wildcards.cls, "method": snakemake.wildcards.method}
-    labels = read_labels(snakemake.input.labels)
-    generator = load_generator(snakemake.input.generator)
-    annotated = read_annotated(snakemake.input.annotated, labels, generator)
+    labels, generator, annotated = read_class(snakemake)
     files = snakemake.input.clusterings or [None] * len(params.trials)
     rows = []
     for number, (trial, heads, file) in enumerate(zip(params.trials, params.heads, files, strict=True)):
-        metrics = score(load_clustering(file, params.loader), heads)
+        metrics = score(load_clustering(file, params.loader, generator.device), heads)
         rows.append({**names, "trial": number, "settings": json.dumps(trial), **metrics})
     write_csv(snakemake.output[0], rows, [*names, "trial", "settings", *METRICS])

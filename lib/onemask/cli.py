@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -45,6 +45,7 @@ def annotate(
     ] = 1.0,
     batch: Annotated[int, typer.Option(min=1)] = 8,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU where there is one")] = "cpu",
 ) -> None:
     """Label COUNT generated images from one annotated image, as a COCO data set."""
     from onemask.annotation.command import Request, run  # torch takes seconds to import: not for --help
@@ -67,6 +68,7 @@ def annotate(
         most_certain=most_certain,
         batch=batch,
         threads=threads,
+        device=device,
     )
     with one_line_errors():
         run(request)

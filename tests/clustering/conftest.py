@@ -19,6 +19,7 @@ class TinyGenerator:
     block_ws = [(0,), (1, 2), (3, 4)]
     feature_channels = [6, 6, 6, 4, 4]
     feature_blocks = [0, 1, 1, 2, 2]
+    device = torch.device("cpu")
 
     def __init__(self) -> None:
         rng = torch.Generator().manual_seed(11)

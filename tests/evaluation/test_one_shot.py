@@ -25,6 +25,7 @@ class FakeGenerator:
     """Its features are the first numbers of the latent, spread over 4 x 4 pixels; it counts the images it made."""
 
     num_ws, w_dim, resolution = 3, 17, 4
+    device = torch.device("cpu")
 
     def __init__(self):
         self.images = 0

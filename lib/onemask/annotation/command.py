@@ -50,6 +50,7 @@ class Request:
     most_certain: float = 1.0
     batch: int = 8
     threads: int = 1
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ def run(request: Request) -> str:
     All input is read before anything is written. An OUT whose images were made otherwise is refused.
     """
     check(request)
-    set_up_torch(request.threads, "cpu")
-    generator = read_generator(request.generator)
+    device = chosen_device(request.device)
+    set_up_torch(request.threads, device)
+    generator = read_generator(request.generator).to(device)
     source: dict[str, Any] = {"generator": generator.fingerprint()}
     source |= {name: getattr(request, name) for name in ("truncation", "seed", "most_certain")}
     if request.labellers:
@@ -80,7 +82,7 @@ def run(request: Request) -> str:
         if request.method not in study.methods:
             raise OnemaskError(f"--method {request.method!r} is not one of {', '.join(study.methods)}")
         annotation = read_annotation(request, generator)
-        shown = request.label_map.read_bytes() + annotation.ws.numpy().tobytes()
+        shown = request.label_map.read_bytes() + annotation.ws.cpu().numpy().tobytes()
         source |= {"annotation": hashlib.sha256(shown).hexdigest(), "study": request.study, "method": request.method}
         writer = LabelledWriter(request.out, annotation.labels, source)
         labeller = fitted(request, generator, study, annotation)
@@ -102,6 +104,14 @@ def check(request: Request) -> None:
             raise OnemaskError(f"--labeller is fitted already; leave {', '.join([*given, '--label-map'])} out")
     elif not (request.label_map and request.labels and len(given) == 1):
         raise OnemaskError(f"give --label-map, --labels and one of {', '.join(images)}, or --labeller")
+
+
+def chosen_device(name: str) -> str:
+    """`auto` is cuda where there is one; OnemaskError for cuda where there is none."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise OnemaskError("--device cuda: torch finds no GPU here; --device cpu computes without")
+    return ("cuda" if available else "cpu") if name == "auto" else name
 
 
 def read_annotation(request: Request, generator: Generator) -> Annotation:

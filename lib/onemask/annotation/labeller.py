@@ -121,12 +121,12 @@ def fit_labeller(
     if name:
         if not (folder / CLUSTERING).is_file():
             fit_clustering(folder / CLUSTERING, generator, name, sections[name], truncation, seed)
-        clustering = LOADERS[name](folder / CLUSTERING)
+        clustering = LOADERS[name](folder / CLUSTERING).to(generator.device)
     build = method_builder(method, sections["heads"], len(labels), clustering)
     segmenter = build(derive_seed(seed, "segmenter"))
     with torch.no_grad():
-        features = generator.features(ws)[1]
-    segmenter.fit(features, torch.from_numpy(label_map)[None].to(ws.device))
+        features = generator.features(ws.to(generator.device))[1]
+    segmenter.fit(features, torch.from_numpy(label_map)[None].to(generator.device))
     settings = build_settings(method, sections["heads"])
     save_segmenter(folder / SEGMENTER, segmenter, method["module"], settings, len(labels))
     content = {
@@ -163,9 +163,9 @@ def load_labeller(folder: str | Path, generator: FeatureGenerator) -> Labeller:
     if content.get("generator") != generator.fingerprint():
         raise OnemaskError(f"{folder}: was fitted on another generator, of other weights")
     name = content.get("clustering")
-    clustering = LOADERS[name](folder / CLUSTERING) if name else None
+    clustering = LOADERS[name](folder / CLUSTERING).to(generator.device) if name else None
     labels = read_labels(folder / LABELS)
     num_labels = read_safetensors(folder / SEGMENTER)[1].get("num_labels")
     if num_labels != len(labels):
         raise OnemaskError(f"{folder}: its segmenter has {num_labels} labels, {LABELS} lists {len(labels)}")
-    return Labeller(load_segmenter(folder / SEGMENTER, clustering), labels)
+    return Labeller(load_segmenter(folder / SEGMENTER, clustering, generator.device), labels)

@@ -19,9 +19,9 @@ block alone; `merged` every block alone and then, bottom-up, what the blocks say
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
@@ -83,6 +83,11 @@ class KMeansResult:
         half_squares = self.centroids.square().sum(1)[:, None, None] / 2
         return (products - half_squares).argmax(1)
 
+    def to(self, device: torch.device | str) -> Self:
+        """The same on another device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)})
+
     def save(self, path: str | Path) -> None:
         """Write as safetensors."""
         tensors = {"centroids": self.centroids, "scales": self.scales}
@@ -121,6 +126,10 @@ class MergedKMeans(KMeansResult):
         clusters = torch.cdist(descriptions, self.centroids).argmin(1)
         clusters[known] = self.clusters
         return clusters[asked].view(codes.shape[:-1])
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same on another device."""
+        return replace(super().to(device), codebooks=tuple(codebook.to(device) for codebook in self.codebooks))
 
     def save(self, path: str | Path) -> None:
         """Write as safetensors."""

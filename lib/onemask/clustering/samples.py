@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
@@ -32,6 +32,10 @@ class Samples:
     def take(self, indices: Tensor, device: torch.device | str = "cpu") -> list[Tensor]:
         """The maps of the images `indices` in single precision."""
         return [feature[indices].to(device, torch.float32) for feature in self.features]
+
+    def to(self, device: torch.device | str) -> Self:
+        """Itself: a step's maps go to a device when they are taken."""
+        return self
 
     def save(self, path: str | Path) -> None:
         """Write as safetensors."""

@@ -44,16 +44,14 @@ class SimCLRResult:
     log: list[dict[str, float]]
 
 
-def train_simclr(
-    generator: FeatureGenerator, settings: SimCLRSettings, seed: int, device: torch.device | str = "cpu"
-) -> SimCLRResult:
+def train_simclr(generator: FeatureGenerator, settings: SimCLRSettings, seed: int) -> SimCLRResult:
     """Train the projection on the generator's own images.
 
-    `generator` is on `device` already. All draws come from one CPU generator made from `seed`, so that equal seeds mean
+    It runs where the generator is. All draws come from one CPU generator made from `seed`, so that equal seeds mean
     equal images, pixels and blocks on any device. OnemaskError names the step at which the loss is not finite.
     """
     rng = torch.Generator().manual_seed(seed)
-    projection = new_projection(generator, settings, rng).to(device)
+    projection = new_projection(generator, settings, rng).to(generator.device)
     optimiser = LARS([projection.weight], settings.lr, settings.momentum, settings.lars_trust, settings.weight_decay)
     sigma = noise_sigma(generator, settings, rng)
     log = []

@@ -52,17 +52,15 @@ class SwAVResult:
     log: list[dict[str, float]]
 
 
-def train_swav(
-    generator: FeatureGenerator, settings: SwAVSettings, seed: int, device: torch.device | str = "cpu"
-) -> SwAVResult:
+def train_swav(generator: FeatureGenerator, settings: SwAVSettings, seed: int) -> SwAVResult:
     """Train the projection and the prototypes on the generator's own images (Eq. 10).
 
-    `generator` is on `device` already. All draws come from one CPU generator made from `seed`, so that equal seeds mean
+    It runs where the generator is. All draws come from one CPU generator made from `seed`, so that equal seeds mean
     equal images, pixels and blocks on any device. OnemaskError names the step at which the loss is not finite.
     """
     rng = torch.Generator().manual_seed(seed)
-    projection = new_projection(generator, settings, rng).to(device)
-    prototypes = torch.randn(settings.prototypes, settings.dim, generator=rng).to(device).requires_grad_()
+    projection = new_projection(generator, settings, rng).to(generator.device)
+    prototypes = torch.randn(settings.prototypes, settings.dim, generator=rng).to(generator.device).requires_grad_()
     optimiser = LARS(
         [projection.weight, prototypes], settings.lr, settings.momentum, settings.lars_trust, settings.weight_decay
     )

@@ -77,7 +77,6 @@ def evaluate_method(
     *,
     keys: Mapping[str, str],
     batch: int = 8,
-    device: str = "cpu",
 ) -> Outcome:
     """Fit one segmenter on each group of the task's samples and score all on its test samples.
 
@@ -89,7 +88,7 @@ def evaluate_method(
     """
     if not task.groups or not len(task.test):
         return Outcome(pd.DataFrame(columns=COLUMNS), pd.DataFrame(columns=FAILURE_COLUMNS))
-    read = Reader(generator, batch, device)
+    read = Reader(generator, batch)
     segmenters, failures = {}, []
     for number, group in enumerate(tqdm(task.groups, desc="fit", mininterval=1)):
         try:
@@ -130,16 +129,15 @@ def check_group(task: Task, group: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads a generator's features of latents, `batch` at a time on `device`, for segmenters to fit or to predict."""
+    """Reads a generator's features of latents, `batch` at a time, for segmenters to fit or to predict."""
 
     generator: FeatureGenerator
     batch: int = 8
-    device: str = "cpu"
 
     def fit(self, segmenter: Segmenter, ws: np.ndarray, label_maps: np.ndarray) -> Segmenter:
         """The segmenter, fitted on these samples."""
         features = [torch.cat(maps) for maps in zip(*self.features(ws), strict=True)]
-        return segmenter.fit(features, torch.from_numpy(label_maps.astype(np.uint8)).to(self.device))
+        return segmenter.fit(features, torch.from_numpy(label_maps.astype(np.uint8)).to(self.generator.device))
 
     def predict(self, segmenters: Sequence[Segmenter], ws: np.ndarray) -> np.ndarray:
         """Label maps uint8 [segmenters, n, H, W]; segmenters of one method share each batch's representation."""
@@ -153,7 +151,7 @@ class Reader:
         """Feature maps, batch by batch."""
         for part in latents(ws, self.generator.num_ws).split(self.batch):
             with torch.no_grad():
-                yield self.generator.features(part.to(self.device))[1]
+                yield self.generator.features(part.to(self.generator.device))[1]
 
 
 def latents(ws: np.ndarray, num_ws: int) -> Tensor:

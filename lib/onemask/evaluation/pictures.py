@@ -24,7 +24,7 @@ def segment_images(
 ) -> tuple[np.ndarray, np.ndarray]:
     """ws [N, L, w_dim] -> images uint8 [N, size, size, 3] and predicted label maps uint8 [N, H, W], one at a time."""
     images, label_maps = [], []
-    for one in tqdm(ws.split(1), desc="segment", unit="image", mininterval=1):
+    for one in tqdm(ws.to(generator.device).split(1), desc="segment", unit="image", mininterval=1):
         image, features = generator.features(one)
         images.append(to_pixels(image, size))
         label_maps.append(segmenter.predict(features).cpu().numpy())

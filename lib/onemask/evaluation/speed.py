@@ -64,7 +64,6 @@ def measure_speed(
     contenders: Sequence[Contender],
     ws: np.ndarray,
     keys: Mapping[str, str],
-    device: str = "cpu",
     clock: Clock = time.perf_counter,
 ) -> pd.DataFrame:
     """Rows of COLUMNS: per method and path the median seconds per image, the generator included and excluded.
@@ -74,27 +73,27 @@ def measure_speed(
     before, unmeasured. One run gives both times: the generator's and the method's follow each other. The row of the
     method `generator` is the generator alone, its features kept.
     """
-    runs = [(contender, path) for contender in contenders for path in PATHS]
+    device, runs = generator.device, [(contender, path) for contender in contenders for path in PATHS]
     images = latents(ws, generator.num_ws).to(device).split(1)
-    _round(generator, runs, images[0], device, clock)
+    _round(generator, runs, images[0], clock)
     rounds = tqdm(images, desc="speed", unit="img", mininterval=1)
-    seconds = np.median([_round(generator, runs, w, device, clock) for w in rounds], axis=0)
+    seconds = np.median([_round(generator, runs, w, clock) for w in rounds], axis=0)
     names = [(GENERATOR, "native", "included")]
     names += [(run.method, path, which) for run, path in runs for which in ("included", "excluded")]
     rows = pd.DataFrame(names, columns=["method", "path", "generator"])
-    machine = {"threads": torch.get_num_threads(), "device": torch.device(device).type, "hardware": hardware(device)}
+    machine = {"threads": torch.get_num_threads(), "device": device.type, "hardware": hardware(device)}
     rows = rows.assign(**keys, seconds=seconds, fps=1 / seconds, images=len(images), **machine)
     return rows[COLUMNS]
 
 
 def _round(
-    generator: FeatureGenerator, runs: Sequence[tuple[Contender, str]], w: Tensor, device: str, clock: Clock
+    generator: FeatureGenerator, runs: Sequence[tuple[Contender, str]], w: Tensor, clock: Clock
 ) -> list[float]:
     """Seconds for one image: the generator alone, then for each run with the generator and without."""
 
     def now() -> float:
-        if torch.device(device).type == "cuda":
-            torch.cuda.synchronize(device)
+        if w.device.type == "cuda":
+            torch.cuda.synchronize(w.device)
         return clock()
 
     start = now()
@@ -110,7 +109,7 @@ def _round(
     return seconds
 
 
-def hardware(device: str = "cpu") -> str:
+def hardware(device: torch.device | str = "cpu") -> str:
     """Name of the GPU, or the CPU's model as /proc/cpuinfo or else the platform tells it."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)

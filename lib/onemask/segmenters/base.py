@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, Self
 
+import torch
 from torch import Tensor
 
 import onemask.segmenters
@@ -52,7 +53,7 @@ class Segmenter(Protocol):
         ...
 
     def restore(self, state: Mapping[str, Tensor]) -> Self:
-        """Take `state` instead of fitting."""
+        """Take `state` instead of fitting, and stay where it is."""
         ...
 
 
@@ -81,12 +82,12 @@ def build_settings(method: Mapping[str, Any], heads: Mapping[str, Any]) -> dict[
     return {**shared, **method["settings"]}
 
 
-def load_clustering(path: str | Path, loader: Sequence[str]) -> Any:
+def load_clustering(path: str | Path, loader: Sequence[str], device: torch.device | str = "cpu") -> Any:
     """The clustering kept at `path`, read by load() of the class that `loader` names (module, class); None without."""
     if not loader:
         return None
     module, kind = loader
-    return getattr(importlib.import_module(module), kind).load(path)
+    return getattr(importlib.import_module(module), kind).load(path).to(device)
 
 
 def known_methods() -> list[str]:
@@ -121,10 +122,12 @@ def save_segmenter(
     write_safetensors(path, segmenter.state(), metadata)
 
 
-def load_segmenter(path: str | Path, clustering: Any = None) -> Segmenter:
+def load_segmenter(path: str | Path, clustering: Any = None, device: torch.device | str = "cpu") -> Segmenter:
     """A segmenter that `save_segmenter` kept; `clustering` is the one that it was fitted on."""
     state, metadata = read_safetensors(path)
     if metadata.get("kind") != "segmenter":
         raise OnemaskError(f"{path}: not a fitted segmenter; make it with the rule that fits one")
     build = load_method(metadata["module"]).build
-    return build(metadata["settings"], metadata["num_labels"], clustering, seed=0).restore(state)
+    return build(metadata["settings"], metadata["num_labels"], clustering, seed=0).restore(
+        {name: tensor.to(device) for name, tensor in state.items()}
+    )

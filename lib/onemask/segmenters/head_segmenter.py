@@ -70,7 +70,7 @@ class HeadSegmenter:
 
     def restore(self, state: Mapping[str, Tensor]) -> Self:
         self.head = self.make_head(state["layers.0.weight"].shape[1])
-        self.head.load_state_dict(state)
+        self.head.to(state["layers.0.weight"].device).load_state_dict(state)
         self.head.requires_grad_(False)
         return self
 

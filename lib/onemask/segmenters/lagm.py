@@ -133,7 +133,7 @@ class Lagm:
     def restore(self, state: Mapping[str, Tensor]) -> Self:
         self.labels = state["labels"]
         width, in_channels = state["lateral.weight"].shape[:2]
-        self.annotator = Annotator(in_channels, width, len(self.labels)).requires_grad_(False)
+        self.annotator = Annotator(in_channels, width, len(self.labels)).requires_grad_(False).to(self.labels.device)
         self.annotator.load_state_dict({name: tensor for name, tensor in state.items() if name != "labels"})
         return self
 

@@ -160,6 +160,11 @@ class Generator(nn.Module):
         self.feature_blocks = [k for k, owned in enumerate(self.block_ws) for _ in owned]
         self.feature_channels = [self.synthesis.channels[k] for k in self.feature_blocks]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.mapping.w_avg.device
+
     def forward(self, ws: Tensor, random_noise: bool = False) -> Tensor:
         """Images [N, 3, R, R]; training draws fresh noise, everything else uses the constant noise."""
         return self.synthesis(ws, random_noise)[0]
@@ -168,8 +173,7 @@ class Generator(nn.Module):
         """ws [N, num_ws, w_dim]; the latent of a seed does not depend on the batch it is drawn in."""
         z = torch.stack([torch.randn(self.z_dim, generator=torch.Generator().manual_seed(int(s))) for s in seeds])
         # Row by row: a batched product may round differently for another batch size.
-        device = self.mapping.w_avg.device
-        return torch.cat([self.mapping(row[None].to(device), truncation_psi) for row in z])
+        return torch.cat([self.mapping(row[None].to(self.device), truncation_psi) for row in z])
 
     def fingerprint(self) -> str:
         """Hex SHA-256 of the weights in float32: what an annotated set names the generator by that it was made on."""

@@ -145,10 +145,15 @@ class MobileGenerator(nn.Module):
             x = F.leaky_relu(layer(x), SLOPE)
         return x
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.w_avg.device
+
     def sample_ws(self, seeds: Sequence[int], truncation_psi: float = 1.0) -> Tensor:
         """One latent per seed, whatever the others are, pulled to the mean by `truncation_psi` -> ws [N, 23, 512]."""
         z = [torch.randn(W_DIM, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]
-        w = self.map_latents(torch.stack(z).to(self.w_avg.device))
+        w = self.map_latents(torch.stack(z).to(self.device))
         return self.w_avg.lerp(w, truncation_psi)[:, None].repeat(1, self.num_ws, 1)
 
     def maps(self, ws: Tensor, max_resolution: int) -> list[Tensor]:

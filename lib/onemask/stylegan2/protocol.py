@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -20,6 +21,11 @@ class FeatureGenerator(Protocol):
     block_ws: list[tuple[int, ...]]
     feature_channels: list[int]
     feature_blocks: list[int]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes, and wants its latents."""
+        ...
 
     def sample_ws(self, seeds: Sequence[int], truncation_psi: float) -> Tensor:
         """ws [N, num_ws, w_dim], one latent per seed, whatever the batch it is drawn in."""

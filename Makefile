@@ -9,7 +9,7 @@ TABLE2 := results/table2.tex results/table2.csv results/metrics.json
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo paper report test test-all test-slurm lint schema dvc-remote zoo showcase touch timings clean-results
+.PHONY: demo paper report test test-all test-slurm bench lint schema dvc-remote zoo showcase touch timings clean-results
 
 demo: $(STAMP)
 	$(SNAKEMAKE) $(TABLE2)
@@ -41,8 +41,12 @@ test-slurm: $(STAMP)  # the test study on a real Slurm of this machine alone, st
 	$(BIN)/pip install -q -c constraints.txt -e '.[slurm]'
 	PATH="$(abspath $(BIN)):$$PATH" tests/slurm/run
 
+bench: $(STAMP)  # the kernels beside what they replace, a quarter of an hour: results/bench/table.md (docs/performance.md)
+	$(BIN)/pip install -q --no-deps lightly==1.6.0
+	$(BIN)/python -m benchmarks results/bench
+
 lint: $(STAMP)  # `snakemake --lint` is held to its one explained finding by tests/workflow/test_plan.py
-	$(BIN)/ruff check lib scripts tests
+	$(BIN)/ruff check lib scripts benchmarks tests
 	$(BIN)/snakefmt --check Snakefile workflow
 
 schema: $(STAMP)  # after a change of lib/onemask/sections/

@@ -9,9 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from tests.checkpoints.ada import write_ada
-from tests.stylegan2.test_generator import grouped_modulated_conv, upfirdn
 
 from onemask.checkpoints.reader import read_generator
+from onemask.kernels.reference import filter_maps, modulated_conv2d
 from onemask.stylegan2.generator import Generator
 
 KERNEL = torch.tensor([1.0, 3.0, 3.0, 1.0])
@@ -23,7 +23,7 @@ def affine(state, name, w):
 
 def layer(state, name, x, w, up=1):
     kernel = torch.outer(KERNEL, KERNEL) / 64
-    y = grouped_modulated_conv(x, state[f"{name}.weight"], affine(state, name, w), True, up, kernel)
+    y = modulated_conv2d(x, state[f"{name}.weight"], affine(state, name, w), True, up, kernel)
     y = y + state[f"{name}.noise_const"] * state[f"{name}.noise_strength"] + state[f"{name}.bias"][:, None, None]
     return F.leaky_relu(y, 0.2) * math.sqrt(2)
 
@@ -31,7 +31,7 @@ def layer(state, name, x, w, up=1):
 def to_rgb(state, name, x, w):
     weight = state[f"{name}.weight"]
     styles = affine(state, name, w) / math.sqrt(weight.shape[1])
-    return grouped_modulated_conv(x, weight, styles, False, 1, None) + state[f"{name}.bias"][:, None, None]
+    return modulated_conv2d(x, weight, styles, False, 1, None) + state[f"{name}.bias"][:, None, None]
 
 
 def plain(state, ws, resolution):
@@ -45,7 +45,7 @@ def plain(state, ws, resolution):
         x = layer(state, f"{block}.conv1", x, ws[:, number])
         number += 1
         rgb = to_rgb(state, f"{block}.torgb", x, ws[:, number])
-        image = rgb if image is None else rgb + upfirdn(image, torch.outer(KERNEL, KERNEL) / 64, 2, (2, 1), 4)
+        image = rgb if image is None else rgb + filter_maps(image, torch.outer(KERNEL, KERNEL) / 64, 2, (2, 1), 4)
     return image
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from onemask.kernels.projection import concatenate_features, gather_pixels, project_features, split_weight
+from onemask.kernels import reference
+from onemask.kernels.projection import (
+    concatenate_features,
+    gather_pixels,
+    project_features,
+    row_strips,
+    split_weight,
+)
 
 SIZES = [16, 8, (16, 24), (20, 13), (5, 16), (3, 3)]
 MODES = ["nearest", "bilinear"]
@@ -29,6 +36,7 @@ def test_projecting_at_native_size_equals_projecting_the_concatenated_map(size, 
     weight = torch.randn(11, 23, generator=torch.Generator().manual_seed(5)) / 23**0.5
     expected = torch.einsum("dc,nchw->ndhw", weight, concatenate_features(features, size, mode))
     torch.testing.assert_close(project_features(features, weight, size, mode), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(reference.project_features(features, weight, size, mode), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -80,3 +88,20 @@ def test_bad_arguments_are_named():
         gather_pixels(features, torch.tensor([[64], [0]]), 8)
     with pytest.raises(ValueError, match="pixels"):
         gather_pixels(features, torch.zeros(3, 1, dtype=torch.long), 8)
+
+
+@pytest.mark.parametrize("pixels", [1, 40, 100, 256, 10**6])
+def test_strips_one_below_the_other_are_the_whole_map(pixels):
+    rng = torch.Generator().manual_seed(8)
+    features = [torch.randn(2, 3, size, size, generator=rng) for size in (4, 8, 8, 16)]
+    strips = list(row_strips(features, 16, pixels))
+    rows, width = strips[0][1]
+    assert width == 16 and (rows == 1 or 2 * rows * 16 <= pixels) and rows * len(strips) == 16
+    below = torch.cat([concatenate_features(maps, target) for maps, target in strips], dim=2)
+    assert torch.equal(below, concatenate_features(features, 16))
+
+
+def test_maps_whose_sizes_do_not_divide_stay_whole():
+    features = [torch.zeros(1, 2, 5, 5), torch.zeros(1, 2, 16, 16)]
+    [(maps, target)] = row_strips(features, 16, 1)
+    assert target == (16, 16) and [tuple(m.shape) for m in maps] == [(1, 2, 5, 5), (1, 2, 16, 16)]

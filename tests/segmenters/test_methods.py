@@ -7,6 +7,7 @@ from onemask.clustering.kmeans import KMeansResult
 from onemask.clustering.projection import FeatureProjection
 from onemask.clustering.samples import Samples
 from onemask.errors import OnemaskError
+from onemask.segmenters import head_segmenter
 from onemask.segmenters.base import known_methods, load_method, load_segmenter, save_segmenter
 
 QUICK = {"hidden": 8, "epochs": 100}
@@ -164,3 +165,21 @@ def test_bad_settings_and_missing_clusterings_are_one_line(tmp_path):
     clusterings()["hfc_kmeans"].save(tmp_path / "k.safetensors")
     with pytest.raises(OnemaskError, match="k.safetensors: not a fitted segmenter"):
         load_segmenter(tmp_path / "k.safetensors")
+
+
+@pytest.mark.parametrize("slope", [0.2, None])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_predicting_by_strips_or_by_one_linear_map_is_predicting_from_the_representation(slope, mode, monkeypatch):
+    monkeypatch.setitem(head_segmenter.STRIP, "cpu", 16)
+    features, label_maps = scene()
+    rng = torch.Generator().manual_seed(2)
+    projection = FeatureProjection(5, 6, slope, mode, generator=rng).requires_grad_(False)
+    segmenter = (
+        load_method("hfc").build({"head": "mlp1", **QUICK}, 2, projection, 0).fit(first(features), label_maps[:1])
+    )
+    assert torch.equal(segmenter.predict(features), segmenter.segment(segmenter.represent(features)))
+    if mode == "nearest" and slope:
+        seen = []
+        segmenter.embed = lambda maps, size: seen.append(size) or [projection(maps, size)]
+        segmenter.predict(features)
+        assert seen == [(1, 8)] * 8

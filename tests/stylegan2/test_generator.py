@@ -4,37 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
+from onemask.kernels import reference
 from onemask.kernels.modulated_conv import filter_maps, modulated_conv2d, resample_kernel, upsample_maps
 from onemask.stylegan2.checkpoint import load_generator, save_generator
 from onemask.stylegan2.discriminator import Discriminator, minibatch_stddev
 from onemask.stylegan2.generator import Generator
-
-
-def upfirdn(x, kernel, up, pad, gain):
-    """Zero-stuff, pad and filter, written out."""
-    n, c, h, w = x.shape
-    stuffed = x.new_zeros(n, c, h * up, w * up)
-    stuffed[:, :, ::up, ::up] = x
-    taps = (kernel * gain).to(x)[None, None].repeat(c, 1, 1, 1)
-    return F.conv2d(F.pad(stuffed, [pad[0], pad[1], pad[0], pad[1]]), taps, groups=c)
-
-
-def grouped_modulated_conv(x, weight, styles, demodulate, up, kernel):
-    """Weights scaled per sample, one group per sample (Section 2.2 as written)."""
-    n, c, h, w = x.shape
-    scaled = weight[None] * styles[:, None, :, None, None]
-    if demodulate:
-        scaled = scaled * (scaled.square().sum(dim=(2, 3, 4), keepdim=True) + 1e-8).rsqrt()
-    merged = x.reshape(1, n * c, h, w)
-    if up == 1:
-        y = F.conv2d(merged, scaled.flatten(0, 1), padding=weight.shape[-1] // 2, groups=n)
-        return y.reshape(n, -1, h, w)
-    y = F.conv_transpose2d(merged, scaled.transpose(1, 2).flatten(0, 1), stride=2, groups=n)
-    return upfirdn(y.reshape(n, -1, 2 * h + 1, 2 * w + 1), kernel, 1, (1, 1), 4.0)
 
 
 @pytest.mark.parametrize(("up", "demodulate", "size"), [(1, True, 3), (2, True, 3), (1, False, 1)])
@@ -45,7 +22,7 @@ def test_modulated_convolution_equals_the_grouped_form(up, demodulate, size):
     styles = torch.randn(3, 5, generator=generator, dtype=torch.float64)
     kernel = resample_kernel().double()
     ours = modulated_conv2d(x, weight, styles, demodulate, up, kernel)
-    torch.testing.assert_close(ours, grouped_modulated_conv(x, weight, styles, demodulate, up, kernel))
+    torch.testing.assert_close(ours, reference.modulated_conv2d(x, weight, styles, demodulate, up, kernel))
 
 
 def test_offset_and_gain_apply_to_the_right_terms():
@@ -57,7 +34,8 @@ def test_offset_and_gain_apply_to_the_right_terms():
 
 def test_upsampling_equals_zero_stuffing():
     x, kernel = torch.randn(2, 3, 5, 7), resample_kernel()
-    torch.testing.assert_close(upsample_maps(x, kernel), upfirdn(x, kernel, 2, (2, 1), 4.0), atol=1e-5, rtol=1e-5)
+    expected = reference.filter_maps(x, kernel, 2, (2, 1), 4.0)
+    torch.testing.assert_close(upsample_maps(x, kernel), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_filter_keeps_a_constant():

@@ -10,7 +10,7 @@ map directly to the target size with align_corners=False. Maps larger than the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 
 import torch
@@ -56,6 +56,23 @@ def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mod
     # The largest first: it needs no copy, and the others are added in place.
     resized = (_resize(native[key], height_width, mode) for key in sorted(native, reverse=True))
     return reduce(Tensor.add_, resized)
+
+
+def row_strips(features: Sequence[Tensor], size: int, pixels: int) -> Iterator[tuple[list[Tensor], tuple[int, int]]]:
+    """Maps [N, C_l, h_l, w_l] cut into strips of rows, each with its target (rows, `size`), top to bottom.
+
+    What nearest upsampling makes of the strips, one below the other, is what it makes of the maps; no strip has more
+    than `pixels` pixels in all images if halving the rows leads there. One strip holds all where sizes do not divide.
+    """
+    _check(features, "nearest")
+    factors, rows = [size / feature.shape[2] for feature in features], size
+    while features[0].shape[0] * size * rows > pixels and rows % 2 == 0:
+        rows //= 2
+    if any(rows % factor and factor % rows for factor in factors):
+        rows = size
+    for start in range(0, size, rows):
+        ends = [(int(start / factor), max(1, int(rows / factor))) for factor in factors]
+        yield [feature.narrow(2, *end) for feature, end in zip(features, ends, strict=True)], (rows, size)
 
 
 def gather_pixels(features: Sequence[Tensor], pixels: Tensor, size: Size, mode: str = "nearest") -> Tensor:

@@ -10,17 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from onemask.errors import OnemaskError
+from onemask.kernels.projection import Size, row_strips
 from onemask.segmenters.base import Features, check_label_maps, output_size
 from onemask.segmenters.fit import FitOptions, fit_head
 from onemask.segmenters.heads import Prepared, head, initialise
 
-Embedding = Callable[[Features, int], Sequence[Tensor]]
-Representation = tuple[Sequence[Prepared], int]  # what the head reads, and the size of its logits
+Embedding = Callable[[Features, Size], Sequence[Tensor]]
+Representation = tuple[Sequence[Prepared], Size]  # what the head reads, and the size of its logits
+STRIP = {"cpu": 1 << 12, "cuda": 1 << 20}  # pixels that a pixelwise head sees at once: z of more leaves the cache
 SETTINGS = ("head", "hidden", "upsampling", "epochs", "learning_rate", "betas", "batch")
 
 
 class HeadSegmenter:
-    """Segmenter (see base) that fits the head `name` on `embed(features, size)`, maps of one batch."""
+    """Segmenter (see base) that fits the head `name` on `embed(features, size)`, maps of one batch.
+
+    `nearest`: the embedding enlarges maps by nearest upsampling, so that strips of rows can be embedded one by one.
+    """
 
     def __init__(
         self,
@@ -31,16 +36,21 @@ class HeadSegmenter:
         hidden: int = 128,
         upsampling: str = "nearest",
         options: FitOptions | None = None,
+        nearest: bool = True,
     ) -> None:
         self.embed, self.num_labels, self.seed = embed, num_labels, seed
         self.make_head = partial(head, name, num_labels=num_labels, hidden=hidden, mode=upsampling)
         self.options = options or FitOptions()
         self.head: nn.Module | None = None
-        self._prepare = self.make_head(1).prepare  # a head's preparation needs no weights
+        empty = self.make_head(1)
+        self._prepare = empty.prepare  # a head's preparation needs no weights
+        self._in_strips = empty.pixelwise and nearest and upsampling == "nearest"
+
+    def represent(self, features: Features) -> Representation:
+        return self._represent(features, output_size(features))
 
     @torch.no_grad()
-    def represent(self, features: Features) -> Representation:
-        size = output_size(features)
+    def _represent(self, features: Features, size: Size) -> Representation:
         return self._prepare(self.embed(features, size), size), size
 
     def fit(self, features: Features, label_maps: Tensor) -> Self:
@@ -61,7 +71,11 @@ class HeadSegmenter:
         return self.head(*representation).argmax(dim=1).to(torch.uint8)
 
     def predict(self, features: Features) -> Tensor:
-        return self.segment(self.represent(features))
+        """As base says; a pixelwise head goes strip by strip, so that the representation of all never exists."""
+        if not self._in_strips:
+            return self.segment(self.represent(features))
+        strips = row_strips(features, output_size(features), STRIP.get(features[0].device.type, STRIP["cpu"]))
+        return torch.cat([self.segment(self._represent(*strip)) for strip in strips], dim=1)
 
     def state(self) -> dict[str, Tensor]:
         if self.head is None:
@@ -75,10 +89,18 @@ class HeadSegmenter:
         return self
 
 
-def head_segmenter(embed: Embedding, settings: Mapping[str, Any], num_labels: int, seed: int) -> HeadSegmenter:
+def head_segmenter(
+    embed: Embedding,
+    settings: Mapping[str, Any],
+    num_labels: int,
+    seed: int,
+    kind: Callable[..., HeadSegmenter] = HeadSegmenter,
+    nearest: bool = True,
+) -> HeadSegmenter:
     """From a method's settings: `head`, `hidden`, `upsampling` and FitOptions' fields; OnemaskError on another key."""
     if unknown := [key for key in settings if key not in SETTINGS]:
         raise OnemaskError(f"method settings: unknown key {unknown[0]!r}; known keys: {', '.join(SETTINGS)}")
     own = {key: settings[key] for key in ("hidden", "upsampling") if key in settings}
     options = {key: settings[key] for key in settings if key not in ("head", *own)}
-    return HeadSegmenter(embed, settings.get("head") or "fcn3", num_labels, seed, options=FitOptions(**options), **own)
+    name = settings.get("head") or "fcn3"
+    return kind(embed, name, num_labels, seed, options=FitOptions(**options), nearest=nearest, **own)

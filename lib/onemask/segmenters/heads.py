@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from onemask.errors import OnemaskError
-from onemask.kernels.projection import concatenate_features, project_features
+from onemask.kernels.projection import Size, concatenate_features, project_features
 from onemask.kernels.winograd import Tiles, convolve_tiles, to_tiles
 
 Prepared = Tensor | Tiles
@@ -28,12 +28,14 @@ NEGATIVE_SLOPE = 0.2  # of the generator's own leaky ReLU; the paper names none
 class Head(Protocol):
     """A small network from feature maps to logits."""
 
-    def prepare(self, maps: Sequence[Tensor], size: int) -> list[Prepared]:
+    pixelwise: bool  # a pixel's logits depend on its own features alone
+
+    def prepare(self, maps: Sequence[Tensor], size: Size) -> list[Prepared]:
         """Maps [N, C_l, h_l, w_l] in the form that `__call__` reads."""
         ...
 
-    def __call__(self, prepared: Sequence[Prepared], size: int) -> Tensor:
-        """Logits [N, num_labels, size, size]."""
+    def __call__(self, prepared: Sequence[Prepared], size: Size) -> Tensor:
+        """Logits [N, num_labels, H, W] of a size."""
         ...
 
 
@@ -43,18 +45,20 @@ class MLP(nn.Module):
     The first layer is linear in the features, so it runs on each map at its native size (decision 13).
     """
 
+    pixelwise = True
+
     def __init__(self, in_channels: int, num_labels: int, layers: int, hidden: int, mode: str = "nearest") -> None:
         super().__init__()
         self.mode = mode
         widths = [hidden, *[min(hidden, 32)] * (layers - 2)][: layers - 1]
         self.layers = nn.ModuleList(_layers(in_channels, [*widths, num_labels], kernel=1))
 
-    def prepare(self, maps: Sequence[Tensor], size: int) -> list[Tensor]:
+    def prepare(self, maps: Sequence[Tensor], size: Size) -> list[Tensor]:
         return _merge_sizes(maps)
 
-    def forward(self, prepared: Sequence[Tensor], size: int) -> Tensor:
+    def forward(self, prepared: Sequence[Tensor], size: Size) -> Tensor:
         first, *others = self.layers
-        if len(prepared) == 1 and prepared[0].shape[-1] == size:
+        if len(prepared) == 1 and prepared[0].shape[-1] == (size if isinstance(size, int) else size[1]):
             logits = first(prepared[0])  # oneDNN's gradient of a 1x1 convolution is several times faster than matmul's
         else:
             logits = project_features(prepared, first.weight.flatten(1), size, self.mode) + first.bias[:, None, None]
@@ -72,6 +76,8 @@ class FCN(nn.Module):
     result of the middle one stands for f - 2: the same numbers in f^2 / 9 times less work. On a CPU maps that no
     gradient flows through are convolved by Winograd's method; cuDNN chooses its own.
     """
+
+    pixelwise = False
 
     def __init__(self, in_channels: int, num_labels: int, layers: int, hidden: int, mode: str = "nearest") -> None:
         super().__init__()

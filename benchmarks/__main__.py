@@ -1,0 +1,90 @@
+"""Measures every case and writes a table (markdown, csv) and plots: python -m benchmarks results/bench."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+import typer
+from tqdm import tqdm
+
+from benchmarks import growth
+from benchmarks.cases import PAPER, SMALL, Case, cases
+from benchmarks.measure import MB, copy_bandwidth, interleaved, machine, matrix_rate, peak_bytes
+from benchmarks.report import draw, table
+from onemask.files import write_csv, write_text
+from onemask.jobs import set_up_torch
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+KINDS = {"paper": PAPER, "small": SMALL}
+
+
+@app.command()
+def main(
+    out: Annotated[Path, typer.Argument(help="folder for table.md, table.csv, growth.csv, growth.png")],
+    shapes: Annotated[Literal["paper", "small"], typer.Option(help="sizes: the paper's, or seconds' worth")] = "paper",
+    device: Annotated[Literal["cpu", "cuda"], typer.Option()] = "cpu",
+    rounds: Annotated[int, typer.Option(min=1, help="of both sides, in turn")] = 5,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """Kernels against what they replace, in one process, one round of each in turn."""
+    if device == "cuda" and not torch.cuda.is_available():
+        sys.exit("no GPU: torch finds none here; --device cpu measures the CPU's part")
+    set_up_torch(threads, device)
+    rate, bandwidth = matrix_rate(device), copy_bandwidth(device)
+    progress = tqdm(cases(KINDS[shapes], device), unit="case")
+    rows = [measured(case, device, rounds, rate, bandwidth) for case in progress]
+    rates = f"matrix products {rate / 1e9:.0f} GFLOP/s, copies {bandwidth / 1e9:.1f} GB/s"
+    head = f"{machine(device)}; {rates}; shapes: {shapes}"
+    curves = growth.measure(KINDS[shapes], device, max(1, rounds // 2))
+    out.mkdir(parents=True, exist_ok=True)
+    write_csv(out / "table.csv", rows, list(rows[0]))
+    write_csv(out / "growth.csv", curves.to_dict("records"), growth.COLUMNS)
+    write_text(out / "table.md", table(pd.DataFrame(rows), head))
+    draw(curves, out / "growth.png", head)
+    print(table(pd.DataFrame(rows), head))
+
+
+def measured(case: Case, device: str, rounds: int, rate: float, bandwidth: float) -> dict[str, object]:
+    """One row: medians, the ratio with its spread over rounds, peak memory, the distance of the results, the floor."""
+    error = case.error()
+    memory = [peak_bytes(run, device) for run in (case.ours, case.theirs)]
+    times = interleaved([case.ours, case.theirs], rounds, device)
+    ours, theirs = np.median(times, axis=0)
+    ratios = times[:, 1] / times[:, 0]
+    floor = max(case.flops / rate, case.bytes / bandwidth)
+    ratio, added, saved = theirs / ours, ours / theirs - 1, memory[1] / max(memory[0], 1)
+    goals = [
+        case.ratio is None or ratio >= case.ratio,
+        case.share is None or added <= case.share,
+        case.memory is None or saved >= case.memory,
+        error <= case.tolerance,
+    ]
+    return {
+        "kernel": case.kernel,
+        "peer": case.peer,
+        "ours_ms": 1e3 * ours,
+        "theirs_ms": 1e3 * theirs,
+        "ratio": ratio,
+        "ratio_low": ratios.min(),
+        "ratio_high": ratios.max(),
+        "ratio_goal": case.ratio,
+        "added": added if case.share is not None else None,
+        "added_goal": case.share,
+        "ours_mb": memory[0] / MB,
+        "theirs_mb": memory[1] / MB,
+        "memory_ratio": saved,
+        "memory_goal": case.memory,
+        "error": error,
+        "tolerance": case.tolerance,
+        "of_floor": floor / ours if floor else None,
+        "met": all(goals),
+    }
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,315 @@
+"""The comparisons: each kernel, what it replaces, and the goals for their ratio.
+
+Shapes are those of a 256-px config-f generator (`PAPER`), or small ones that show in seconds that all of it runs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import onemask.stylegan2.generator as generator_module
+from onemask.clustering.projection import FeatureProjection
+from onemask.kernels import reference
+from onemask.kernels.projection import concatenate_features, gather_pixels, project_features
+from onemask.kernels.sinkhorn import sinkhorn
+from onemask.kernels.swapped_prediction import swapped_prediction_loss
+from onemask.segmenters.base import Segmenter, load_method
+from onemask.segmenters.heads import initialise
+from onemask.stylegan2.generator import Generator
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Sizes of what the kernels are given."""
+
+    resolution: int = 256
+    channel_base: int = 32768
+    channel_max: int = 512
+    latent: int = 512
+    dim: int = 512
+    prototypes: int = 4000
+    pixels: int = 20000
+    labels: int = 8
+    images: int = 4  # of the generator's batch
+
+
+PAPER = Shapes()
+SMALL = Shapes(32, 512, 32, 32, dim=16, prototypes=50, pixels=300, images=2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """`ours` against `theirs`; `error` is how far their results are apart and must stay below `tolerance`.
+
+    `ratio` is the goal for their seconds over ours, `memory` for their peak bytes over ours. For a case of the kind
+    "share" the goal is an upper bound of ours over theirs, less one. `flops` and `bytes` are what ours cannot do
+    without.
+    """
+
+    kernel: str
+    peer: str
+    ours: Callable[[], object]
+    theirs: Callable[[], object]
+    error: Callable[[], float]
+    tolerance: float
+    ratio: float | None = None
+    memory: float | None = None
+    share: float | None = None
+    flops: float = 0.0
+    bytes: float = 0.0
+
+
+def cases(shapes: Shapes, device: str) -> Iterator[Case]:
+    """All of them, one after the other, so that no two hold their arrays at a time."""
+    yield from projection_cases(shapes, device)
+    if shapes == PAPER:
+        yield projection_case(replace(shapes, resolution=512), device, "nearest", 18, 15)
+    yield gather_case(shapes, device)
+    yield from sinkhorn_cases(shapes, device)
+    yield swapped_case(shapes, device)
+    yield from generator_cases(shapes, device)
+
+
+def feature_maps(shapes: Shapes, device: str, images: int = 1) -> list[Tensor]:
+    """Random maps of the channels and sizes of a generator's."""
+    random = torch.Generator().manual_seed(0)
+    maps, size = [], 4
+    while size <= shapes.resolution:
+        channels = min(shapes.channel_base // size, shapes.channel_max)
+        shape = (images, channels, size, size)
+        maps += [torch.randn(shape, generator=random).to(device) for _ in range(1 if size == 4 else 2)]
+        size *= 2
+    return maps
+
+
+def projection_cases(shapes: Shapes, device: str) -> Iterator[Case]:
+    yield projection_case(shapes, device, "nearest", 9, 15)
+    yield projection_case(shapes, device, "bilinear", 4, 10)
+
+
+def projection_case(shapes: Shapes, device: str, mode: str, ratio: float, memory: float) -> Case:
+    features = feature_maps(shapes, device)
+    channels = sum(feature.shape[1] for feature in features)
+    weight = torch.randn(shapes.dim, channels, generator=torch.Generator().manual_seed(1)).to(device) / channels**0.5
+    arguments = (features, weight, shapes.resolution, mode)
+    native = sum(feature.numel() for feature in features)
+    return Case(
+        f"projection, {mode}, {shapes.resolution} px",
+        "concatenated at full size, then projected",
+        lambda: project_features(*arguments),
+        lambda: reference.project_features(*arguments),
+        lambda: difference(project_features(*arguments), reference.project_features(*arguments)),
+        1e-4,
+        ratio,
+        memory,
+        flops=2 * native * shapes.dim,
+        bytes=4 * (native + shapes.dim * shapes.resolution**2),
+    )
+
+
+def gather_case(shapes: Shapes, device: str) -> Case:
+    """A training step's projection of one image's pixels, forward and back to the weight."""
+    features = feature_maps(shapes, device)
+    channels = sum(feature.shape[1] for feature in features)
+    random = torch.Generator().manual_seed(2)
+    weight = (torch.randn(shapes.dim, channels, generator=random) / channels**0.5).to(device).requires_grad_()
+    pixels = torch.randint(0, shapes.resolution**2, (1, shapes.pixels), generator=random).to(device)
+
+    def gathered() -> Tensor:
+        return step(F.linear(gather_pixels(features, pixels, shapes.resolution)[0], weight))
+
+    def whole() -> Tensor:
+        full = F.conv2d(concatenate_features(features, shapes.resolution), weight[:, :, None, None])
+        return step(full[0].permute(1, 2, 0).flatten(0, 1)[pixels[0]])
+
+    def step(z: Tensor) -> Tensor:
+        weight.grad = None
+        z.square().mean().backward()
+        return weight.grad
+
+    return Case(
+        f"gathered features, {shapes.pixels} pixels, forward and back",
+        "full map projected, permuted, sliced",
+        gathered,
+        whole,
+        lambda: difference(gathered(), whole()),
+        1e-4,
+        8,
+        12,
+        flops=4 * shapes.pixels * channels * shapes.dim,
+        bytes=4 * 2 * shapes.pixels * channels,
+    )
+
+
+def sinkhorn_cases(shapes: Shapes, device: str) -> Iterator[Case]:
+    random = torch.Generator().manual_seed(3)
+    z = F.normalize(torch.randn(shapes.pixels, shapes.dim, generator=random), dim=1)
+    c = F.normalize(torch.randn(shapes.prototypes, shapes.dim, generator=random), dim=1)
+    scores = (z @ c.T).to(device)
+    peers = {"SwAV's loop as printed": reference.sinkhorn, "lightly's sinkhorn": lightly_sinkhorn()}
+    for name, peer in peers.items():
+        if peer is not None:
+            yield Case(
+                "Sinkhorn, 10 iterations",
+                name,
+                lambda: sinkhorn(scores, 0.05, 10),
+                lambda peer=peer: peer(scores, 0.05, 10),
+                lambda peer=peer: difference(sinkhorn(scores, 0.05, 10), peer(scores, 0.05, 10)),
+                1e-3,
+                2.3,
+                flops=4 * 10 * scores.numel(),
+                bytes=4 * 12 * scores.numel(),
+            )
+    cosines = (torch.rand(2000, min(512, shapes.prototypes), generator=random) * 1.99 - 0.995).to(device)
+    exact = reference.sinkhorn_log_domain(cosines, 0.003, 10)
+    yield Case(
+        "Sinkhorn, cosines to 0.995 at epsilon 0.003",
+        "the log domain in float64",
+        lambda: sinkhorn(cosines, 0.003, 10),
+        lambda: reference.sinkhorn_log_domain(cosines, 0.003, 10),
+        lambda: float((sinkhorn(cosines, 0.003, 10).double() - exact).abs().max()),
+        1e-5,
+    )
+
+
+def lightly_sinkhorn() -> Callable[[Tensor, float, int], Tensor] | None:
+    """lightly's function (PyPI) where it is installed, from its file alone: the package imports much that is not."""
+    package = importlib.util.find_spec("lightly")
+    if package is None:
+        return None
+    path = Path(package.submodule_search_locations[0]) / "loss/swav_loss.py"
+    spec = importlib.util.spec_from_file_location("swav_loss", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda scores, epsilon, iterations: module.sinkhorn(scores, iterations=iterations, epsilon=epsilon)
+
+
+def swapped_case(shapes: Shapes, device: str) -> Case:
+    random = torch.Generator().manual_seed(4)
+    shape = (shapes.pixels, shapes.prototypes)
+    scores = [(torch.rand(shape, generator=random) * 2 - 1).to(device).requires_grad_() for _ in range(2)]
+    codes = [torch.softmax(3 * torch.randn(shape, generator=random), 1).to(device) for _ in range(2)]
+
+    def gradient(loss: Callable[..., Tensor]) -> Tensor:
+        for tensor in scores:
+            tensor.grad = None
+        loss(*scores, *codes, 0.1).backward()
+        return scores[0].grad
+
+    return Case(
+        "swapped prediction, forward and back",
+        "log_softmax, autograd",
+        lambda: gradient(swapped_prediction_loss),
+        lambda: gradient(reference.swapped_prediction_loss),
+        lambda: difference(gradient(swapped_prediction_loss), gradient(reference.swapped_prediction_loss)),
+        1e-4,
+        6,
+        flops=2 * 8 * scores[0].numel(),
+        bytes=2 * 4 * 3 * scores[0].numel(),
+    )
+
+
+def generator_cases(shapes: Shapes, device: str) -> Iterator[Case]:
+    """The generator alone, then image and mask by several ways."""
+    torch.manual_seed(5)
+    base = (shapes.resolution, shapes.channel_base, shapes.channel_max)
+    generator = Generator(shapes.latent, shapes.latent, *base).to(device).eval().requires_grad_(False)
+    ws = generator.sample_ws(range(shapes.images), 0.7)
+
+    def grouped(ws: Tensor) -> Tensor:
+        with mock.patch.object(generator_module, "modulated_conv2d", reference.modulated_conv2d):
+            return generator.synthesize(ws)
+
+    yield Case(
+        f"generator, {shapes.images} images",
+        "a grouped convolution per sample",
+        lambda: generator.synthesize(ws),
+        lambda: grouped(ws),
+        lambda: difference(generator.synthesize(ws), grouped(ws)),
+        1e-4,
+        1.35,
+        flops=generator_flops(generator) * shapes.images,
+    )
+    one = ws[:1]
+    kinds = ((0.2, "mlp3"), (0.2, "mlp1"), (None, "mlp1"))
+    masks = {kind: hfc(generator, shapes, *kind, device) for kind in kinds}
+    leaky, ensemble = masks[0.2, "mlp3"], datasetgan(generator, shapes, device)
+    for name, segmenter, goal in (("the same", leaky, 4), ("DatasetGAN's ten networks", ensemble, 10)):
+        yield Case(
+            "image and mask, MLP-3",
+            f"{name} on the concatenated map",
+            lambda: labelled(generator, one, leaky),
+            lambda segmenter=segmenter: labelled(generator, one, segmenter, whole=True),
+            # Another method's masks are other masks.
+            lambda segmenter=segmenter: disagreement(generator, one, leaky) if segmenter is leaky else 0.0,
+            1e-4,
+            goal,
+        )
+    for key, goal in (((0.2, "mlp1"), 0.35), ((None, "mlp1"), 0.05)):
+        yield Case(
+            f"a mask beside its image, {'linear' if key[0] is None else 'leaky ReLU'}, MLP-1",
+            "the generator alone",
+            lambda key=key: labelled(generator, one, masks[key]),
+            lambda: generator.features(one),
+            lambda key=key: disagreement(generator, one, masks[key]),
+            1e-4,
+            share=goal,
+        )
+
+
+def generator_flops(generator: Generator) -> float:
+    """Of the 3x3 convolutions of one image, two per multiplication; an up-convolution works on its input's pixels."""
+    channels, sizes = generator.synthesis.channels, generator.synthesis.resolutions
+    total = 0
+    for number, (width, size) in enumerate(zip(channels, sizes, strict=True)):
+        total += 2 * 9 * width * width * size**2
+        if number:
+            total += 2 * 9 * channels[number - 1] * width * sizes[number - 1] ** 2
+    return float(total)
+
+
+def hfc(generator: Generator, shapes: Shapes, slope: float | None, head: str, device: str) -> Segmenter:
+    """HFC with random weights."""
+    random = torch.Generator().manual_seed(6)
+    projection = FeatureProjection(sum(generator.feature_channels), shapes.dim, slope, generator=random)
+    segmenter = load_method("hfc").build({"head": head}, shapes.labels, projection.to(device).requires_grad_(False), 0)
+    network = segmenter.make_head(shapes.dim)
+    initialise(network, random)
+    segmenter.head = network.to(device).requires_grad_(False)
+    return segmenter
+
+
+def datasetgan(generator: Generator, shapes: Shapes, device: str) -> Segmenter:
+    """Its ensemble with random weights."""
+    module = load_method("datasetgan")
+    segmenter = module.build({}, shapes.labels, None, 0)
+    random = [torch.Generator().manual_seed(number) for number in range(segmenter.settings.members)]
+    stack = module.initial_stack(sum(generator.feature_channels), shapes.labels, random)
+    return segmenter.restore({name: tensor.to(device) for name, tensor in module.folded(stack).items()})
+
+
+@torch.no_grad()
+def labelled(generator: Generator, ws: Tensor, segmenter: Segmenter, whole: bool = False) -> tuple[Tensor, Tensor]:
+    """Image and label map; `whole` gives the segmenter Eq. 8's map."""
+    image, features = generator.features(ws)
+    if whole:
+        features = [concatenate_features(features, generator.resolution)]
+    return image, segmenter.predict(features)
+
+
+def disagreement(generator: Generator, ws: Tensor, segmenter: Segmenter) -> float:
+    """Share of pixels whose label is another one on the concatenated map."""
+    return float((labelled(generator, ws, segmenter)[1] != labelled(generator, ws, segmenter, True)[1]).float().mean())
+
+
+def difference(ours: Tensor, theirs: Tensor) -> float:
+    """Largest difference, as a share of the largest value."""
+    return float((ours - theirs).abs().max() / theirs.abs().max())

@@ -1,0 +1,80 @@
+"""Seconds and bytes of two computations in one process, and what the machine can do at most."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from onemask.evaluation.speed import hardware
+
+Run = Callable[[], object]
+MB = 2**20
+
+
+def synchronise(device: str) -> None:
+    """Wait for what was asked of a GPU."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def seconds(run: Run, device: str) -> float:
+    """Of one call."""
+    synchronise(device)
+    start = time.perf_counter()
+    run()
+    synchronise(device)
+    return time.perf_counter() - start
+
+
+def interleaved(runs: list[Run], rounds: int, device: str) -> np.ndarray:
+    """Seconds [rounds, runs]; each run was called once before. What disturbs the machine hits all alike."""
+    for run in runs:
+        run()
+    return np.array([[seconds(run, device) for run in runs] for _ in range(rounds)])
+
+
+def peak_bytes(run: Run, device: str) -> int:
+    """Bytes that a call needs at most beyond what is there before: on a GPU torch's, else the process's pages."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the high-water mark becomes what is resident
+    before = _resident("VmRSS")
+    run()
+    return max(0, _resident("VmHWM") - before)
+
+
+def _resident(name: str) -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(re.search(rf"^{name}:\s+(\d+) kB", status, re.M)[1])
+
+
+def matrix_rate(device: str, dtype: torch.dtype = torch.float32, rounds: int = 5) -> float:
+    """FLOP per second of a product of large square matrices."""
+    size = 8192 if device == "cuda" else 2048
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    return 2 * size**3 / np.median(interleaved([lambda: a @ b], rounds, device))
+
+
+def copy_bandwidth(device: str, rounds: int = 5) -> float:
+    """Bytes per second, read and written, of a copy far larger than any cache."""
+    source = torch.randn((1024 if device == "cuda" else 256) * MB // 4, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / np.median(interleaved([lambda: target.copy_(source)], rounds, device))
+
+
+def machine(device: str) -> str:
+    """One line: what the numbers were measured on."""
+    threads = "" if device == "cuda" else f", threads: {torch.get_num_threads()}"
+    return f"{hardware(device)}{threads}, torch {torch.__version__}"

@@ -1,0 +1,40 @@
+"""The benchmarks run and agree with their references: at sizes of seconds, in which no ratio means anything."""
+
+import pandas as pd
+import pytest
+from benchmarks import growth
+from benchmarks.__main__ import app
+from benchmarks.cases import SMALL, cases
+from benchmarks.measure import MB, peak_bytes
+from typer.testing import CliRunner
+
+
+@pytest.mark.parametrize("case", list(cases(SMALL, "cpu")), ids=lambda case: f"{case.kernel}, {case.peer}")
+def test_ours_and_theirs_agree(case):
+    assert case.error() <= case.tolerance
+
+
+def test_table_and_growth_are_written(tmp_path):
+    done = CliRunner().invoke(app, [str(tmp_path), "--shapes", "small", "--rounds", "1"])
+    assert done.exit_code == 0, done.output
+    rows = pd.read_csv(tmp_path / "table.csv")
+    assert (rows["ours_ms"] > 0).all() and (rows["error"] <= rows["tolerance"]).all()
+    assert rows["kernel"].str.startswith("projection").sum() == 2
+    assert (tmp_path / "table.md").read_text().count("\n| ") == len(rows) + 1
+    assert (tmp_path / "growth.png").stat().st_size > 10_000
+    assert list(pd.read_csv(tmp_path / "growth.csv")) == growth.COLUMNS
+
+
+def test_a_machine_without_a_gpu_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = CliRunner().invoke(app, [str(tmp_path), "--device", "cuda"])
+    assert done.exit_code and "no GPU" in str(done.exception)
+
+
+def test_peak_memory_is_what_a_call_needs_at_most():
+    grown = peak_bytes(lambda: bytearray(b"x" * (64 * MB)), "cpu")
+    assert 60 * MB < grown < 200 * MB
+
+
+def test_a_slope_is_the_exponent():
+    assert growth.slope(pd.Series([1.0, 2, 4]).to_numpy(), pd.Series([3.0, 12, 48]).to_numpy()) == pytest.approx(2)

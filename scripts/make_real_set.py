@@ -11,20 +11,27 @@ from onemask.labels import read_labels
 from onemask.stylegan2.checkpoint import load_generator
 from onemask.stylegan2.inversion import InversionSettings, invert
 from onemask.training.image_features import load_feature_network
+from onemask.training.vgg16 import load_vgg16
 
 SIZES = ("exemplars", "tuning", "supervised", "test", "rare_exemplars", "rare_test_positives", "allow_fewer")
+
+
+def perceptual(real, where):
+    """What tells images apart beside their pixels: VGG-16's or EfficientNet-Lite0's maps, or nothing."""
+    if not real["perceptual"]:
+        return None
+    return (load_vgg16(real["vgg16"], where) if real["vgg16"] else load_feature_network(device=where)).maps
 
 
 def inverted(params, images, mapping, labels, generator, where):
     """The set of `images`, which need latents."""
     real = params.real
-    features = load_feature_network(device=where).maps if real["perceptual"] else None
     settings = InversionSettings(steps=real["steps"], batch=real["batch"])
     return make_real_set(
         images,
         mapping,
         labels,
-        partial(invert, generator, settings=settings, seed=params.seed, features=features),
+        partial(invert, generator, settings=settings, seed=params.seed, features=perceptual(real, where)),
         generator.resolution,
         RealSetSettings(
             **{name: params.sizes[name] for name in SIZES},

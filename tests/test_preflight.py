@@ -30,6 +30,14 @@ def test_what_is_missing_is_named_with_its_remedy_until_it_is_there(tmp_path):
     assert "| SwAV | 3 | 2.0 |" in report and "| together | 3 | 2.0 |" in report
 
 
+def test_a_perceptual_network_that_is_asked_for_is_looked_for(tmp_path):
+    study = load_study({"study": "paper", "classes": {"face": {"real": {"vgg16": "vgg16.pt"}}}})
+    [missing] = [need for need in needs(study, tmp_path) if need.what == "face: vgg16.pt"]
+    assert not missing.met and "vgg16: null" in missing.remedy
+    (tmp_path / "vgg16.pt").touch()
+    assert [need.met for need in needs(study, tmp_path) if need.what == "face: vgg16.pt"] == [True]
+
+
 def test_operations_of_an_image_are_those_of_the_generator_s_convolutions():
     entry = DEMO.classes["face"]
     made = entry.generator_training

@@ -25,6 +25,9 @@ DETECTOR = 2 * 300e9 / 500**2  # of a three-stage cascade on a ResNet-101 with a
 DISK = 40 << 30  # bytes that a study at the paper's scale leaves behind: a guess
 
 
+VGG16 = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/vgg16.pt"
+
+
 @dataclass(frozen=True)
 class Need:
     """One requirement: what, whether it is met, and what to do where it is not."""
@@ -70,6 +73,9 @@ def _class_needs(study: Study, name: str, entry: ClassSettings, root: Path) -> l
             found.append(Need(f"{name}: {layout.name}", True))
         except OnemaskError as problem:
             found.append(Need(f"{name}: {layout.name}", False, str(problem)))
+        if entry.real.vgg16:
+            remedy = f"{VGG16}, or vgg16: null"
+            found.append(Need(f"{name}: {entry.real.vgg16}", (root / entry.real.vgg16).is_file(), remedy))
     return found
 
 

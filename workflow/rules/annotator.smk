@@ -66,6 +66,7 @@ rule make_real_set:
         generator=GENERATOR,
         labels=labels,
         mapping=mapping,
+        vgg16=lambda w: class_of(w).real.vgg16 or [],
     output:
         f"{RESULTS}/annotated/{{cls}}.npz",
     log:

@@ -92,15 +92,21 @@ class Bounded:
 
 
 def read_pickle(
-    stream: BinaryIO, allowed: Collection[str], where: str, persistent: list[Persistent] | None = None
+    stream: BinaryIO,
+    allowed: Collection[str],
+    where: str,
+    persistent: list[Persistent] | None = None,
+    prefixes: tuple[str, ...] = (),
 ) -> Any:
     """The value of the pickle at the stream's position, which moves behind it.
 
-    `allowed` are the globals that it may name; every persistent id that it holds is appended to `persistent`.
+    `allowed` are the globals that it may name, and those that begin with one of `prefixes`; every persistent id that it
+    holds is appended to `persistent`.
     OnemaskError names `where` and what was refused.
     """
     try:
-        return _Machine(frozenset(allowed), [] if persistent is None else persistent).run(Bounded(stream))
+        machine = _Machine(frozenset(allowed), prefixes, [] if persistent is None else persistent)
+        return machine.run(Bounded(stream))
     except Refused as error:
         raise OnemaskError(f"{where}: {error}; nothing of it was run") from None
     except BROKEN as error:
@@ -108,8 +114,8 @@ def read_pickle(
 
 
 class _Machine:
-    def __init__(self, allowed: frozenset[str], persistent: list[Persistent]) -> None:
-        self.allowed, self.persistent = allowed, persistent
+    def __init__(self, allowed: frozenset[str], prefixes: tuple[str, ...], persistent: list[Persistent]) -> None:
+        self.allowed, self.prefixes, self.persistent = allowed, prefixes, persistent
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -142,7 +148,7 @@ class _Machine:
         return values
 
     def name(self, qualified: str) -> Global:
-        if qualified not in self.allowed:
+        if qualified not in self.allowed and not qualified.startswith(self.prefixes):
             raise Refused(f"names {qualified[:80]!r}, which no checkpoint of this kind needs")
         return Global(qualified)
 

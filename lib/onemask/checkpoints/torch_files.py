@@ -17,10 +17,13 @@ from onemask.errors import OnemaskError
 ARCHIVE = b"PK\x03\x04"  # how a zip file begins
 
 
-def read_torch_file(path: str | Path, allowed: Collection[str] = ()) -> tuple[Any, TensorReader]:
+def read_torch_file(
+    path: str | Path, allowed: Collection[str] = (), prefixes: tuple[str, ...] = ()
+) -> tuple[Any, TensorReader]:
     """What torch.save wrote, as inert records, and the reader that makes tensors of them.
 
-    `allowed` are globals beside those of tensors. Storages are read when a tensor needs them, others never.
+    `allowed` are globals beside those of tensors, `prefixes` how others may begin. Storages are read when a tensor
+    needs them, others never.
     OnemaskError for a file that is something else, broken, or names another global.
     """
     known = {*GLOBALS, *DTYPES, *allowed}
@@ -28,14 +31,16 @@ def read_torch_file(path: str | Path, allowed: Collection[str] = ()) -> tuple[An
         with open(path, "rb") as stream:
             archive = stream.read(len(ARCHIVE)) == ARCHIVE
             stream.seek(0)
-            return (_archive if archive else _stream)(stream, Path(path), known)
+            return _archive(stream, Path(path), known, prefixes) if archive else _stream(stream, Path(path), known)
     except OSError as error:
         raise OnemaskError(f"{path}: not readable ({error.strerror or error})") from None
     except zipfile.BadZipFile as error:
         raise OnemaskError(f"{path}: not a complete archive ({error}); fetch it again") from None
 
 
-def _archive(stream: BinaryIO, path: Path, allowed: Collection[str]) -> tuple[Any, TensorReader]:
+def _archive(
+    stream: BinaryIO, path: Path, allowed: Collection[str], prefixes: tuple[str, ...]
+) -> tuple[Any, TensorReader]:
     """A zip file of data.pkl and data/<key> in one folder."""
     with zipfile.ZipFile(stream) as archive:
         folders = [name.removesuffix("/data.pkl") for name in archive.namelist() if name.count("/") == 1]
@@ -45,7 +50,8 @@ def _archive(stream: BinaryIO, path: Path, allowed: Collection[str]) -> tuple[An
         order = f"{folders[0]}/byteorder"
         if order in archive.namelist() and _stored(archive, order, path) != b"little":
             raise OnemaskError(f"{path}: values in another byte order than little; save it again on this machine")
-        content = read_pickle(io.BytesIO(_stored(archive, f"{folders[0]}/data.pkl", path)), allowed, str(path))
+        pickled = io.BytesIO(_stored(archive, f"{folders[0]}/data.pkl", path))
+        content = read_pickle(pickled, allowed, str(path), prefixes=prefixes)
 
     def load(described: Description) -> np.ndarray:
         with zipfile.ZipFile(path) as archive:

@@ -113,6 +113,7 @@ class RealSettings(Section):
     min_psnr: float = Field(18.0, description="dB; images whose inversion is worse are left out, and counted")
     steps: Positive = 500
     perceptual: bool = Field(True, description="ImageNet features in the inversion's loss; needs the extra `score`")
+    vgg16: str | None = Field(None, description="file of NVIDIA's vgg16.pt: its features in the place of the extra's")
     batch: Positive = 8
 
 

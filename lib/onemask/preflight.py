@@ -23,8 +23,6 @@ CONFIG_F = GeneratorTrainingSettings(z_dim=512, w_dim=512, channel_base=32768, c
 DEEPLAB = 2 * 258.74e9 / 520**2  # operations per pixel of DeepLabV3 on a ResNet-101, by torchvision's documentation
 DETECTOR = 2 * 300e9 / 500**2  # of a three-stage cascade on a ResNet-101 with a feature pyramid: a guess
 DISK = 40 << 30  # bytes that a study at the paper's scale leaves behind: a guess
-
-
 VGG16 = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/vgg16.pt"
 
 

@@ -160,6 +160,7 @@ def test_annotate_takes_either_file(generator, tmp_path, monkeypatch):
     wanted = Request(tmp_path / "net.pkl", tmp_path / "a", 2, tmp_path / "map.png", tmp_path / "labels.yaml", 3)
     wanted = replace(wanted, method="repurposegan_mlp")
     run(wanted)
-    run(replace(wanted, generator=tmp_path / "net.safetensors", out=tmp_path / "b"))
+    (tmp_path / "net.safetensors").rename(tmp_path / "network")  # the content tells what it is
+    run(replace(wanted, generator=tmp_path / "network", out=tmp_path / "b"))
     for name in ("annotations.json", "images/000001.png"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

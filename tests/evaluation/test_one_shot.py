@@ -144,7 +144,7 @@ def annotated_set():
         "rare_exemplars/hat": np.array([6, 7]),
         "rare_test/hat": np.array([0, 1]),
     }
-    return AnnotatedSet(ws, maps, {"hat": maps == 2}, splits)
+    return AnnotatedSet(ws, maps, {"hat": maps == 2}, splits | {"nobody": np.array([], np.int64)})
 
 
 def groups(split, **more):
@@ -154,7 +154,7 @@ def groups(split, **more):
 def test_groups_of_a_split():
     assert groups("exemplars") == [[3], [5], [7]]
     assert groups("rare_exemplars/hat") == [[6], [7]]
-    assert groups("supervised") == [[0, 1, 2]]
+    assert groups("supervised") == [[0, 1, 2]] and groups("nobody") == []
     with pytest.raises(OnemaskError, match="no split 'tuning'"):
         groups("tuning")
 

@@ -86,6 +86,14 @@ def test_the_paper_s_study_is_planned_as_a_whole_without_any_of_its_files(tmp_pa
     assert not {"train_annotator", "render_pairs", "invert_renders", "simulate_pidray", "render_dataset"} & set(jobs)
 
 
+def test_a_generator_of_one_s_own_and_a_folder_of_images_are_a_study(tmp_path):
+    (tmp_path / "resources/own").mkdir(parents=True)
+    (tmp_path / "resources/own/network.pkl").touch()
+    jobs = planned(dry_run("--config", "study=own", directory=tmp_path).stdout)
+    assert jobs["convert_generator"] == jobs["make_real_set"] == jobs["train_swav"] == 1
+    assert jobs["one_shot"] == len(DEMO.methods) and "train_annotator" not in jobs
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ KINDS = "onemask's safetensors, StyleGAN2-ADA's or StyleGAN2's pickle, or rosina
 
 def read_generator(path: str | Path) -> Generator:
     """The generator of a file of any kind, float32, in evaluation mode; OnemaskError names what is wrong with it."""
-    if Path(path).suffix == ".safetensors":
+    if _is_safetensors(Path(path)):
         return load_generator(path)
     tensors = read_tensors(Path(path))
     sizes = architecture(tensors, str(path))
@@ -32,6 +33,16 @@ def read_generator(path: str | Path) -> Generator:
     if W_AVG not in tensors:
         generator.mapping.w_avg.copy_(mean_latent(generator))
     return generator
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By its name, or by how one begins: the length of a JSON object in eight bytes, then the object."""
+    if path.suffix == ".safetensors":
+        return True
+    with suppress(OSError), open(path, "rb") as stream:
+        start = stream.read(9)
+        return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+    return False
 
 
 def mean_latent(generator: Generator) -> Tensor:

@@ -59,10 +59,13 @@ def rare_task(annotated: AnnotatedSet, label: str, limit: int | None = None) -> 
 
 
 def fit_groups(annotated: AnnotatedSet, split: str, shots: int = 1) -> list[np.ndarray]:
-    """The samples of each fit: exemplar i and the shots - 1 after it, cyclically; or another split as a whole."""
+    """The samples of each fit: exemplar i and the shots - 1 after it, cyclically; or another split as a whole.
+
+    An empty split makes no fit.
+    """
     indices = annotated.indices(split)
     if split != "exemplars" and not split.startswith("rare_exemplars/"):
-        return [indices]
+        return [indices] if len(indices) else []
     if shots > len(indices):
         raise OnemaskError(f"annotated set: {shots} shots are asked for, the split {split} has {len(indices)} samples")
     return [np.roll(indices, -i)[:shots] for i in range(len(indices))]

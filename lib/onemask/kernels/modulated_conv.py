@@ -49,8 +49,15 @@ def modulated_conv2d(
 
     `up=2` runs a stride-2 transposed convolution followed by `resample_filter`, as NVIDIA's weights expect.
     `offset` (broadcastable to the output: noise and bias) is added after demodulation; `gain` scales the
-    convolution's output only, in the same pass.
+    convolution's output only, in the same pass. ValueError names an argument that does not fit x or weight; in training
+    a number that is not finite shows in the losses, which the loop checks.
     """
+    if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1] or x.numel() == 0:
+        raise ValueError(f"x: shape {tuple(x.shape)}, expected [N, I, H, W] for a weight of {tuple(weight.shape)}")
+    if tuple(styles.shape) != tuple(x.shape[:2]):
+        raise ValueError(f"styles: shape {tuple(styles.shape)}, expected {tuple(x.shape[:2])} as of x")
+    if up not in (1, 2):
+        raise ValueError(f"up: {up} is not 1 or 2")
     x = x * styles.to(x.dtype)[:, :, None, None]
     kernel = weight.to(x.dtype)
     if up == 2:

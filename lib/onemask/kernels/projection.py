@@ -4,6 +4,8 @@ The paper upsamples every feature map to the image size and concatenates them: a
 numbers per image. A linear map commutes with both steps, W concat(U(H_l)) = sum_l U(W_l H_l), so the projection is
 applied to each map at its native size; and where only some pixels are needed, only those are gathered.
 
+Arguments that do not fit, or that hold NaN or an infinity, are a ValueError that names them.
+
 `size` is the target height and width (one int for a square); `mode` is "nearest" or "bilinear", the latter from each
 map directly to the target size with align_corners=False. Maps larger than the target are sampled by the same rule.
 """
@@ -17,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from onemask.kernels.checks import check_finite, check_floating
+
 Size = int | tuple[int, int]
 MODES = ("nearest", "bilinear")
 WIDE = 32  # channels from which channels-last maps are faster
@@ -25,12 +29,14 @@ WIDE = 32  # channels from which channels-last maps are faster
 def concatenate_features(features: Sequence[Tensor], size: Size, mode: str = "nearest") -> Tensor:
     """Eq. 8 as printed: maps [N, C_l, h_l, w_l] -> [N, sum C_l, H, W]. The reference for the two functions below."""
     _check(features, mode)
+    for feature in features:
+        check_finite(features=feature)
     return torch.cat([_resize(feature, _height_width(size), mode) for feature in features], dim=1)
 
 
 def split_weight(weight: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
     """Columns of `weight` [D, C] that belong to each map; ValueError unless the channels add up to C."""
-    if weight.ndim != 2 or weight.shape[1] != sum(channels):
+    if weight.ndim != 2 or weight.shape[1] != sum(channels) or len(weight) == 0:
         raise ValueError(f"weight: shape {tuple(weight.shape)}, expected [D, {sum(channels)}] for the maps' channels")
     return weight.split(list(channels), dim=1)
 
@@ -41,6 +47,10 @@ def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mod
     Equals einsum("dc,nchw->ndhw", weight, concatenate_features(features, size, mode)) up to rounding.
     """
     _check(features, mode)
+    check_floating(features=features[0], weight=weight)
+    check_finite(weight=weight)
+    for feature in features:
+        check_finite(features=feature)
     height_width = _height_width(size)
     # torch resizes maps many times faster where a pixel's channels lie side by side, if there are enough of them.
     channels_last = weight.shape[0] >= WIDE
@@ -87,6 +97,8 @@ def gather_pixels(features: Sequence[Tensor], pixels: Tensor, size: Size, mode: 
         raise ValueError(f"pixels: shape {tuple(pixels.shape)}, expected [{count}, P]")
     if pixels.numel() and (int(pixels.min()) < 0 or int(pixels.max()) >= height * width):
         raise ValueError(f"pixels: an index lies outside the {height} x {width} image")
+    for feature in features:
+        check_finite(features=feature)
     rows, columns = pixels // width, pixels % width
     return torch.cat([_gather(feature, rows, columns, (height, width), mode) for feature in features], dim=2)
 
@@ -127,7 +139,10 @@ def _resize(feature: Tensor, size: tuple[int, int], mode: str) -> Tensor:
 
 
 def _height_width(size: Size) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    if height < 1 or width < 1:
+        raise ValueError(f"size: {height} x {width}, expected at least one pixel")
+    return height, width
 
 
 def _channels(features: Sequence[Tensor]) -> list[int]:
@@ -140,3 +155,7 @@ def _check(features: Sequence[Tensor], mode: str) -> None:
     if not features or any(feature.ndim != 4 or feature.shape[0] != features[0].shape[0] for feature in features):
         shapes = [tuple(feature.shape) for feature in features]
         raise ValueError(f"features: expected maps [N, C, h, w] of one batch, found shapes {shapes}")
+    if any(feature.numel() == 0 for feature in features):
+        raise ValueError("features: a map is empty; expected at least one image, channel and pixel")
+    for feature in features:
+        check_floating(**{"features[0]": features[0], "features": feature})

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from onemask.kernels.checks import check_finite, check_floating
+
 BLOCKS = {"cpu": 1 << 18, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 1 MB of them
 
 
@@ -19,7 +21,8 @@ def swapped_prediction_loss(
     scores [B, K] are the products z . c of two views of the same pixels, codes [B, K] their cluster assignments, rows
     summing to one. Returns the mean over pixels, in nats. Codes are targets: no gradient flows into them; the loss has
     first derivatives alone. The gradient is made along with the loss and is all the memory that is kept.
-    ValueError names the argument whose shape differs from scores_s, or a temperature that is not positive.
+    ValueError names an argument whose shape or type differs from scores_s, or that is not finite, and a temperature
+    that is not positive.
     """
     if not temperature > 0:
         raise ValueError(f"temperature: {temperature} is not positive")
@@ -28,7 +31,12 @@ def swapped_prediction_loss(
     for name, tensor in (("scores_t", scores_t), ("codes_s", codes_s), ("codes_t", codes_t)):
         if tensor.shape != scores_s.shape:
             raise ValueError(f"{name}: shape {tuple(tensor.shape)}, expected {tuple(scores_s.shape)} as of scores_s")
-    return _CrossEntropy.apply(scores_s, codes_t, temperature) + _CrossEntropy.apply(scores_t, codes_s, temperature)
+    given = {"scores_s": scores_s, "scores_t": scores_t, "codes_s": codes_s, "codes_t": codes_t}
+    check_floating(**given)
+    loss = _CrossEntropy.apply(scores_s, codes_t, temperature) + _CrossEntropy.apply(scores_t, codes_s, temperature)
+    if not torch.isfinite(loss.detach()):
+        check_finite(**given)
+    return loss
 
 
 class _CrossEntropy(torch.autograd.Function):

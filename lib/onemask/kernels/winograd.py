@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from onemask.kernels.checks import check_finite, check_floating
+
 TILE, WINDOW = 4, 6
 
 B_T = (
@@ -55,6 +57,10 @@ class Tiles(NamedTuple):
 
 def to_tiles(maps: Tensor) -> Tiles:
     """The transformed windows of maps [N, C, H, W], 2.25 times their numbers (more where 4 does not divide H or W)."""
+    if maps.ndim != 4 or maps.numel() == 0:
+        raise ValueError(f"maps: shape {tuple(maps.shape)}, expected [N, C, H, W] with at least one pixel")
+    check_floating(maps=maps)
+    check_finite(maps=maps)
     height, width = maps.shape[2:]
     below, right = -height % TILE, -width % TILE
     padded = F.pad(maps.permute(0, 2, 3, 1), (0, 0, 1, 1 + right, 1, 1 + below))
@@ -69,6 +75,9 @@ def convolve_tiles(tiles: Tiles, weight: Tensor, bias: Tensor | None = None) -> 
     Differentiable in weight and bias. The result lies channels last.
     """
     points, count, rows, columns, channels = tiles.values.shape
+    if weight.ndim != 4 or tuple(weight.shape[1:]) != (channels, 3, 3):
+        raise ValueError(f"weight: shape {tuple(weight.shape)}, expected [D, {channels}, 3, 3] for the tiles' channels")
+    check_floating(tiles=tiles.values, weight=weight)
     kernels = weight.permute(2, 3, 1, 0).reshape(9, -1)
     kernels = (_two_sided(G, weight) @ kernels).view(points, channels, -1)
     products = torch.bmm(tiles.values.view(points, -1, channels), kernels)

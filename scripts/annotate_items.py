@@ -34,7 +34,7 @@ with job(snakemake):
             own,
             generator,
             latents(annotated.ws[[one]], generator.num_ws).contiguous(),
-            task.label_maps[one],
+            task.label_maps[[one]],
             LabelSet(("background", item), (labels.colours[0], labels.rare[item]), {}),
             params.method,
             {"heads": params.heads},  # the clustering is there already

@@ -41,7 +41,7 @@ def annotate(
     truncation: Annotated[float, typer.Option(min=0.0, max=1.0, help="psi of the samples")] = 0.7,
     seed: int = 0,
     most_certain: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="share of images to keep, the most certain (datasetgan alone)")
+        float, typer.Option(min=0.01, max=1.0, help="share of images to keep, the most certain (not for k-means)")
     ] = 1.0,
     batch: Annotated[int, typer.Option(min=1)] = 8,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
@@ -72,6 +72,31 @@ def annotate(
     )
     with one_line_errors():
         run(request)
+
+
+@app.command()
+def label(
+    generator: Annotated[str, typer.Argument(help="a checkpoint's file, or study:class, as demo:face")],
+    out: Annotated[Path | None, typer.Option(help="folder of the session; one that is there is continued")] = None,
+    labels: Annotated[Path | None, typer.Option(help="names and colours; a study's class brings its own")] = None,
+    clustering: Annotated[Path | None, typer.Option(help="a clustering that is there already; else it is made")] = None,
+    method: Annotated[str, typer.Option(help="one of the study's methods")] = "hfc_swav_fcn",
+    study: Annotated[str, typer.Option(help="the study whose settings are used")] = "demo",
+    truncation: Annotated[float, typer.Option(min=0.0, max=1.0, help="psi of the samples")] = 0.7,
+    host: Annotated[str, typer.Option(help="another than loopback asks every visitor for a token")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU where there is one")] = "cpu",
+) -> None:
+    """A page in the browser: paint one generated sample, see the others being segmented."""
+    from onemask.errors import OnemaskError, one_line_errors
+
+    with one_line_errors():
+        try:
+            from onemask.labelling.command import Options, label
+        except ModuleNotFoundError as missing:
+            raise OnemaskError(f"{missing.name} is not installed: pip install 'onemask[label]'") from None
+        label(Options(generator, out, labels, clustering, method, study, truncation, host, port, threads, device))
 
 
 @app.command()

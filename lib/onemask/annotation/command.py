@@ -128,7 +128,7 @@ def fitted(request: Request, generator: Generator, study: Study, annotation: Ann
         return load_labeller(folder, generator)
     sections = {name: getattr(study, name).model_dump(mode="json") for name in SECTIONS}
     method = study.methods[request.method].model_dump(mode="json")
-    image = (annotation.ws, annotation.label_map, annotation.labels)
+    image = (annotation.ws, annotation.label_map[None], annotation.labels)
     return fit_labeller(folder, generator, *image, method, sections, request.truncation, request.seed)
 
 

@@ -79,7 +79,7 @@ class Layered:
 def uncertainty_of(predictor: Predictor, features: Features) -> Tensor:
     """Per image [N]; OnemaskError where the predictor states none."""
     if not hasattr(predictor, "uncertainty"):
-        raise OnemaskError("this method states no uncertainty: leave --most-certain out, or use --method datasetgan")
+        raise OnemaskError("this method states no uncertainty: leave --most-certain out, or choose another than k-means")
     return predictor.uncertainty(features)
 
 
@@ -103,17 +103,17 @@ def fit_labeller(
     folder: str | Path,
     generator: FeatureGenerator,
     ws: Tensor,
-    label_map: np.ndarray,
+    label_maps: np.ndarray,
     labels: LabelSet,
     method: Mapping[str, Any],
     sections: Mapping[str, Mapping[str, Any]],
     truncation: float,
     seed: int,
 ) -> Labeller:
-    """Cluster the generator's features as the method wants, fit it on one image, and keep all of it in `folder`.
+    """Cluster the generator's features as the method wants, fit it on the images, and keep all of it in `folder`.
 
-    ws [1, num_ws, w_dim] is the annotated image, label_map uint8 [H, W] its annotation; `method` is an entry of a
-    study's methods, `sections` its sections swav, simclr, kmeans, samples and heads, all as plain values. A clustering
+    ws [n, num_ws, w_dim] are the annotated images, one in the paper, label_maps uint8 [n, H, W]; `method` is an entry
+    of a study's methods, `sections` its sections swav, simclr, kmeans, samples and heads, all as plain values. A clustering
     that `folder` holds already is taken as it is.
     """
     folder = Path(folder)
@@ -126,7 +126,7 @@ def fit_labeller(
     segmenter = build(derive_seed(seed, "segmenter"))
     with torch.no_grad():
         features = generator.features(ws.to(generator.device))[1]
-    segmenter.fit(features, torch.from_numpy(label_map)[None].to(generator.device))
+    segmenter.fit(features, torch.from_numpy(label_maps).to(generator.device))
     settings = build_settings(method, sections["heads"])
     save_segmenter(folder / SEGMENTER, segmenter, method["module"], settings, len(labels))
     content = {

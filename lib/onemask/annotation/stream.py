@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from onemask.annotation.labeller import Labeller, uncertainty_of
 from onemask.data.labelled import LabelledWriter
+from onemask.progress import announce
 from onemask.seeds import derive_seed
 from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.protocol import FeatureGenerator
@@ -61,6 +62,7 @@ def write_dataset(
         next_seed = writer.records[-1]["seed"] + 1
     with tqdm(total=count, initial=len(writer), desc="annotate", unit="img", mininterval=1) as progress:
         while len(writer) < count:
+            announce("annotate", len(writer), count)
             seeds = range(next_seed, next_seed + batch)
             next_seed += batch
             images, label_maps, kept = label(generator, labeller, seeds, truncation, threshold, timing)

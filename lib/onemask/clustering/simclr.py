@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from onemask.clustering.lars import LARS
 from onemask.clustering.projection import FeatureProjection
 from onemask.clustering.views import Views, ViewSettings, new_projection, noise_sigma, not_finite, sample_views
 from onemask.kernels.nt_xent import nt_xent
+from onemask.progress import steps
 
 if TYPE_CHECKING:
     from onemask.stylegan2.protocol import FeatureGenerator
@@ -55,7 +55,7 @@ def train_simclr(generator: FeatureGenerator, settings: SimCLRSettings, seed: in
     optimiser = LARS([projection.weight], settings.lr, settings.momentum, settings.lars_trust, settings.weight_decay)
     sigma = noise_sigma(generator, settings, rng)
     log = []
-    for step in tqdm(range(settings.steps), desc="SimCLR", unit="step", mininterval=1):
+    for step in steps(settings.steps, "SimCLR"):
         z_a, z_b = project_views(sample_views(generator, settings, sigma, rng), projection)
         loss = nt_xent(z_a, z_b, settings.temperature)
         if not math.isfinite(float(loss.detach())):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from onemask.clustering.lars import LARS
 from onemask.clustering.projection import FeatureProjection
 from onemask.clustering.views import Views, ViewSettings, new_projection, noise_sigma, not_finite, sample_views
 from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
+from onemask.progress import steps
 
 if TYPE_CHECKING:
     from onemask.stylegan2.protocol import FeatureGenerator
@@ -68,7 +68,7 @@ def train_swav(generator: FeatureGenerator, settings: SwAVSettings, seed: int) -
     patch_size = settings.patch_size if settings.sampling == "patches" else None
     weighted = settings.marginals == "pixel_distribution"
     log = []
-    for step in tqdm(range(settings.steps), desc="SwAV", unit="step", mininterval=1):
+    for step in steps(settings.steps, "SwAV"):
         normalise_rows(prototypes)
         views = sample_views(generator, settings, sigma, rng, patch_size=patch_size, marginals=weighted)
         optimiser.zero_grad()

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageColor
@@ -105,14 +105,14 @@ def palette_image(label_map: np.ndarray, labels: LabelSet) -> Image.Image:
     return image
 
 
-def read_label_map(path: str | Path, labels: LabelSet, size: int) -> np.ndarray:
+def read_label_map(path: str | Path | BinaryIO, labels: LabelSet, size: int) -> np.ndarray:
     """A label map uint8 [size, size] from a PNG of grey or palette values; OnemaskError names what is wrong."""
     try:
         with Image.open(path) as image:
             if image.mode not in ("L", "P", "1", "I;16"):
                 raise OnemaskError(f"{path}: is {image.mode}, a label map has one channel (grey or palette)")
             label_map = np.asarray(image).astype(np.int64)
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise OnemaskError(f"{path}: not a readable image ({error})") from None
     if label_map.shape != (size, size):
         height, width = label_map.shape

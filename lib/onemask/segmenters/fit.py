@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from onemask.errors import OnemaskError
 from onemask.optim import Adam
+from onemask.progress import steps
 from onemask.segmenters.heads import Prepared
 
 Prepare = Callable[[Sequence[Tensor]], Sequence[Prepared]]
@@ -45,7 +46,7 @@ def fit_head(
     optimiser = Adam(head.parameters(), options.learning_rate, options.betas)
     loss = torch.zeros(())
     batches = _batches(features, label_maps.long(), prepare, options.batch, generator)
-    for _, (prepared, targets) in zip(range(options.epochs), batches, strict=False):
+    for _, (prepared, targets) in zip(steps(options.epochs, "fit", shown=False), batches, strict=False):
         optimiser.zero_grad()
         loss = F.cross_entropy(head(prepared, targets.shape[-1]), targets)
         loss.backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
@@ -17,6 +18,7 @@ from onemask.segmenters.heads import Prepared, head, initialise
 
 Embedding = Callable[[Features, Size], Sequence[Tensor]]
 Representation = tuple[Sequence[Prepared], Size]  # what the head reads, and the size of its logits
+UNCERTAIN_SHARE = 0.1  # of an image's pixels, in `uncertainty`
 STRIP = {"cpu": 1 << 12, "cuda": 1 << 20}  # pixels that a pixelwise head sees at once: z of more leaves the cache
 SETTINGS = ("head", "hidden", "upsampling", "epochs", "learning_rate", "betas", "batch")
 
@@ -69,6 +71,15 @@ class HeadSegmenter:
         if self.head is None:
             raise RuntimeError("predicting before fit()")
         return self.head(*representation).argmax(dim=1).to(torch.uint8)
+
+    @torch.no_grad()
+    def uncertainty(self, features: Features) -> Tensor:
+        """Per image [N] the mean entropy of its 10 % most uncertain pixels, as a share of the largest there is."""
+        if self.head is None:
+            raise RuntimeError("predicting before fit()")
+        probabilities = self.head(*self.represent(features)).softmax(dim=1)
+        entropy = torch.special.entr(probabilities).sum(dim=1).flatten(1) / math.log(self.num_labels)
+        return entropy.topk(max(1, int(UNCERTAIN_SHARE * entropy.shape[1])), dim=1).values.mean(dim=1)
 
     def predict(self, features: Features) -> Tensor:
         """As base says; a pixelwise head goes strip by strip, so that the representation of all never exists."""

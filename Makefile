@@ -33,7 +33,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not extended"
 
 test-all: $(STAMP)  # with the oracles: openvino on the wheel that real_faces fetches, torchmetrics; and DVC for real
-	$(BIN)/pip install -q -c constraints.txt -e '.[oracle,remotes]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[browser,oracle,remotes]'
 	$(SNAKEMAKE) resources/generators/real_faces/random_face.whl
 	$(BIN)/python -m pytest -n auto --dist loadfile
 

@@ -79,7 +79,7 @@ class Layered:
 def uncertainty_of(predictor: Predictor, features: Features) -> Tensor:
     """Per image [N]; OnemaskError where the predictor states none."""
     if not hasattr(predictor, "uncertainty"):
-        raise OnemaskError("this method states no uncertainty: leave --most-certain out, or choose another than k-means")
+        raise OnemaskError("this method states no uncertainty: leave --most-certain out, or choose another --method")
     return predictor.uncertainty(features)
 
 
@@ -113,8 +113,8 @@ def fit_labeller(
     """Cluster the generator's features as the method wants, fit it on the images, and keep all of it in `folder`.
 
     ws [n, num_ws, w_dim] are the annotated images, one in the paper, label_maps uint8 [n, H, W]; `method` is an entry
-    of a study's methods, `sections` its sections swav, simclr, kmeans, samples and heads, all as plain values. A clustering
-    that `folder` holds already is taken as it is.
+    of a study's methods, `sections` its sections swav, simclr, kmeans, samples and heads, all as plain values. A
+    clustering that `folder` holds already is taken as it is.
     """
     folder = Path(folder)
     name, clustering = method["clustering"], None

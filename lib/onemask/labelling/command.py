@@ -44,6 +44,7 @@ def label(options: Options) -> None:
     session, path = open_session(options)
     token = None if options.host in LOCAL else secrets.token_urlsafe(16)
     with socket.socket(socket.AF_INET6 if ":" in options.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: ports just left are free
         try:
             probe.bind((options.host, options.port))
         except OSError as error:

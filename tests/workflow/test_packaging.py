@@ -32,7 +32,8 @@ def names(requirements):
 
 def test_every_direct_dependency_is_pinned_exactly():
     extras = project()["optional-dependencies"]
-    needed = names(project()["dependencies"]).union(*(names(extras[e]) for e in ("browser", "dev", "oracle", "remotes", "score")))
+    pinned = [names(extras[extra]) for extra in ("browser", "dev", "oracle", "remotes", "score")]
+    needed = names(project()["dependencies"]).union(*pinned)
     assert needed == set(constraints())
 
 

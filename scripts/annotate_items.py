@@ -1,4 +1,4 @@
-"""A labelled data set of several items: `onemask annotate` with a segmenter per item, each fitted on one scan."""
+"""A labelled data set of several items: `onemask annotate` with a segmenter per item, fitted on one scan of each."""
 
 import shutil
 import sys
@@ -19,13 +19,17 @@ from onemask.seeds import derive_seed
 with job(snakemake):
     params, number = snakemake.params, int(snakemake.wildcards.run)
     folder, (labels, generator, annotated) = Path(snakemake.output.dataset), read_class(snakemake)
-    labellers = []
+    # One scan alone would have no negatives: its segmenter finds the item in every bag. The others' exemplars are some.
+    exemplars = {}
     for item in params.item_names:
-        task = rare_task(annotated, item)
-        if number >= len(task.groups):  # the generator draws the item too seldom
+        groups = rare_task(annotated, item).groups
+        if number < len(groups):
+            (exemplars[item],) = groups[number]
+        else:  # the generator draws the item too seldom
             print(f"{item}: no exemplar {number}, no segmenter", file=sys.stderr)
-            continue
-        (one,) = task.groups[number]
+    shots = sorted(set(exemplars.values()))
+    labellers = []
+    for item in exemplars:
         own = folder / "labellers" / item
         own.mkdir(parents=True, exist_ok=True)
         if snakemake.input.clustering:
@@ -33,8 +37,8 @@ with job(snakemake):
         fit_labeller(
             own,
             generator,
-            latents(annotated.ws[[one]], generator.num_ws).contiguous(),
-            task.label_maps[[one]],
+            latents(annotated.ws[shots], generator.num_ws).contiguous(),
+            rare_task(annotated, item).label_maps[shots],
             LabelSet(("background", item), (labels.colours[0], labels.rare[item]), {}),
             params.method,
             {"heads": params.heads},  # the clustering is there already

@@ -166,7 +166,7 @@ def test_the_most_certain_images_are_kept(folder):
     every, certain = ([json.loads(line)["seed"] for line in each] for each in lines)
     assert certain != every[:6] and len(set(certain)) == 6 and certain == sorted(certain)
     with pytest.raises(OnemaskError, match="states no uncertainty"):
-        run(request(folder, "none", method="hfc_kmeans", most_certain=0.5))
+        run(request(folder, "none", method="copy_mask", most_certain=0.5))
 
 
 @pytest.mark.parametrize(

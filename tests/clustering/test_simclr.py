@@ -109,7 +109,7 @@ def test_a_saved_projection_is_the_same_function(generator, tmp_path):
 
 
 def test_a_training_that_diverges_names_the_step_and_the_section(generator):
-    with pytest.raises(OnemaskError, match=r"simclr: the loss is not finite at step [1-9].*lower simclr\.lr"):
+    with pytest.raises(OnemaskError, match=r"simclr: the projection is not finite at step [1-9].*lower simclr\.lr"):
         train_simclr(generator, change(lr=1e30, momentum=1e30, steps=6), seed=5)
 
 

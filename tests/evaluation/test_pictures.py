@@ -17,7 +17,7 @@ from onemask.stylegan2.images import to_pixels
 class Grey:
     """A generator whose image and only map show the latent's one number; a segmenter that reads its sign."""
 
-    resolution, num_ws = 8, 1
+    resolution, num_ws, device = 8, 1, torch.device("cpu")
 
     def features(self, ws: Tensor) -> tuple[Tensor, list[Tensor]]:
         return ws.view(-1, 1, 1, 1).expand(-1, 3, 8, 8), [ws.view(-1, 1, 1, 1).expand(-1, 1, 4, 4)]

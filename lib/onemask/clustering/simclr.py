@@ -6,7 +6,6 @@ network, the views and the optimiser are SwAV's; there are no prototypes and no 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -48,7 +47,7 @@ def train_simclr(generator: FeatureGenerator, settings: SimCLRSettings, seed: in
     """Train the projection on the generator's own images.
 
     It runs where the generator is. All draws come from one CPU generator made from `seed`, so that equal seeds mean
-    equal images, pixels and blocks on any device. OnemaskError names the step at which the loss is not finite.
+    equal images, pixels and blocks on any device. OnemaskError names the step at which the projection is not finite.
     """
     rng = torch.Generator().manual_seed(seed)
     projection = new_projection(generator, settings, rng).to(generator.device)
@@ -57,9 +56,9 @@ def train_simclr(generator: FeatureGenerator, settings: SimCLRSettings, seed: in
     log = []
     for step in steps(settings.steps, "SimCLR"):
         z_a, z_b = project_views(sample_views(generator, settings, sigma, rng), projection)
+        if not bool(torch.isfinite(z_a).all() & torch.isfinite(z_b).all()):
+            raise not_finite(settings, "projection", step)
         loss = nt_xent(z_a, z_b, settings.temperature)
-        if not math.isfinite(float(loss.detach())):
-            raise not_finite(settings, "loss", step)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

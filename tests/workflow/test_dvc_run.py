@@ -50,11 +50,9 @@ def set_temperature(folder, value):
     path.write_text(f"study: demo\nswav: {{temperature: {value}}}\n")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("dvc")
-    listed = run(ROOT, "git", "ls-files").stdout.split()
-    for name in listed:
+def stubbed(root):
+    """A repository of its own in `root`: the workflow with scripts that only say what they were given."""
+    for name in run(ROOT, "git", "ls-files").stdout.split():
         if not name.startswith(("tests/", "docs/")) and (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
@@ -62,6 +60,12 @@ def folder(tmp_path_factory):
     for script in (root / "scripts").glob("*.py"):
         script.write_text(STUB)
     assert run(root, "git", "init", "-q").returncode == 0
+    return root
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = stubbed(tmp_path_factory.mktemp("dvc"))
     set_temperature(root, 0.1)
     commit(root, "copy")
     dvc(root, "repro", "--quiet")

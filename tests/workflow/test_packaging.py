@@ -32,7 +32,7 @@ def names(requirements):
 
 def test_every_direct_dependency_is_pinned_exactly():
     extras = project()["optional-dependencies"]
-    needed = names(project()["dependencies"]) | names(extras["dev"]) | names(extras["oracle"]) | names(extras["score"])
+    needed = names(project()["dependencies"]).union(*(names(extras[e]) for e in ("dev", "oracle", "remotes", "score")))
     assert needed == set(constraints())
 
 

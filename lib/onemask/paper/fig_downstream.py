@@ -40,7 +40,7 @@ def draw(rows: pd.DataFrame, curves: pd.DataFrame, methods: Mapping[str, Mapping
     title = f"DeepLabV3 with synthetic images, study {study}: mean and standard deviation over {runs} runs"
     figure.suptitle(title, x=0.01, ha="left", fontsize=8)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    panels[1, 0].legend(loc="lower right")
+    panels[1, 0].legend(loc="lower right", fontsize="small", handlelength=1.5)
     return figure
 
 
@@ -62,7 +62,7 @@ def _by_ratio(axes: Axes, table: pd.DataFrame, ratios: list[int], methods: Mappi
 
 def _by_step(axes: Axes, curves: pd.DataFrame, ratio: int) -> None:
     """Mean over methods and runs of the shortest and the most varied training set."""
-    for wanted, colour, label in ((0, OTHER_COLOUR, TITLE), (ratio, "#D55E00", f"1:{ratio}, all methods")):
+    for wanted, style, label in ((0, ":", TITLE), (ratio, "-", f"1:{ratio}, all methods")):
         mean = 100 * curves[curves["ratio"] == wanted].groupby("step")["wiou"].mean()
-        axes.plot(mean.index, mean, color=colour, linestyle=":" if wanted == 0 else "-", label=label)
+        axes.plot(mean.index, mean, color=OTHER_COLOUR, linestyle=style, label=label)
     axes.set_xlabel("step")

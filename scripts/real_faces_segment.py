@@ -3,11 +3,10 @@
 import torch
 
 from onemask.clustering.projection import FeatureProjection
-from onemask.data.polygons import rasterise, read_polygons
 from onemask.evaluation.pictures import save_pictures, segment_images
 from onemask.jobs import device, job
 from onemask.labels import read_labels
-from onemask.real_faces import require_every_label
+from onemask.real_faces import read_exemplar
 from onemask.segmenters.base import load_method, save_segmenter
 from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.mobile import load_mobile_generator
@@ -15,9 +14,7 @@ from onemask.stylegan2.mobile import load_mobile_generator
 with job(snakemake):
     params, where = snakemake.params, device(snakemake)
     labels = read_labels(snakemake.input.labels)
-    annotation = read_polygons(snakemake.input.annotation, labels)
-    label_map = rasterise(annotation, labels, params.resolution)
-    require_every_label(snakemake.input.annotation, label_map, labels.names)
+    annotation, label_map = read_exemplar(snakemake.input.annotation, labels, params.resolution)
     generator = load_mobile_generator(snakemake.input.generator, params.resolution).to(where)
     projection = FeatureProjection.load(snakemake.input.clustering).to(where)
     settings = {key: value for key, value in params.method.items() if key != "module"}

@@ -13,5 +13,7 @@ with job(snakemake):
     one = part_task(annotated, labels.names, params.method["fit_split"]).groups[run]
     unfitted = read_method(snakemake, len(labels))(derive_seed(params.seed, "exemplar", run))
     segmenter = Reader(generator).fit(unfitted, annotated.ws[one], annotated.label_maps[one])
-    pairs = synthesise(generator, segmenter, params.images, params.truncation, params.samples)
+    pairs = synthesise(
+        generator, lambda _, features: segmenter.predict(features), params.images, params.truncation, params.samples
+    )
     write_splits(snakemake.output[0], {"synthetic": pairs})

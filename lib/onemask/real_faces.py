@@ -10,15 +10,30 @@ import numpy as np
 import yaml
 from pydantic import Field, ValidationError
 
+from onemask.data.polygons import PolygonAnnotation, rasterise, read_polygons
 from onemask.errors import OnemaskError
-from onemask.sections import HeadSettings, Natural, Positive, Section, Sha256, Share, SwAVSettings
+from onemask.labels import LabelSet
+from onemask.sections import (
+    HeadSettings,
+    KMeansSettings,
+    Natural,
+    Positive,
+    SamplesSettings,
+    Section,
+    Sha256,
+    Share,
+    SimCLRSettings,
+    SwAVSettings,
+)
 
 
 class Wheel(Section):
-    """A pinned wheel of PyPI, `name==version`."""
+    """A pinned wheel of PyPI, `name==version`, and its tags where it is made for one Python on one platform."""
 
     requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9._]+$")]
     sha256: Sha256
+    python: str | None = None
+    platform: str | None = None
 
 
 class OneShot(HeadSettings):
@@ -36,8 +51,17 @@ class Figure(Section):
     opacity: Share = 0.55
 
 
+class Measured(Section):
+    """Methods of the demo on `faces` unseen faces, seeds from `first` on, against landmarks of the wheel's network."""
+
+    wheel: Wheel
+    first: Natural
+    faces: Positive = 200
+    methods: Annotated[list[str], Field(min_length=1)]
+
+
 class RealFaces(Section):
-    """The whole study. `unseen` are the seeds of the faces to segment."""
+    """The whole study. `unseen` are the seeds of the faces to segment in the figure."""
 
     seed: Natural
     labels: str
@@ -48,6 +72,11 @@ class RealFaces(Section):
     swav: SwAVSettings
     method: OneShot
     unseen: Annotated[list[Natural], Field(min_length=1)]
+    simclr: SimCLRSettings = SimCLRSettings()
+    kmeans: KMeansSettings = KMeansSettings()
+    samples: SamplesSettings = SamplesSettings()
+    heads: HeadSettings = HeadSettings()
+    measured: Measured
     figure: Figure = Figure()
 
 
@@ -62,6 +91,14 @@ def load_real_faces(path: str | Path) -> RealFaces:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise OnemaskError(f"{path}: {where}: {first['msg']} (got {first['input']!r})"[:300]) from None
+
+
+def read_exemplar(path: str | Path, labels: LabelSet, size: int) -> tuple[PolygonAnnotation, np.ndarray]:
+    """The annotated face's polygons and their label map uint8 [size, size]; OnemaskError where a label is missing."""
+    annotation = read_polygons(path, labels)
+    label_map = rasterise(annotation, labels, size)
+    require_every_label(path, label_map, labels.names)
+    return annotation, label_map
 
 
 def require_every_label(path: str | Path, label_map: np.ndarray, names: Sequence[str]) -> None:

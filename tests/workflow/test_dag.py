@@ -214,6 +214,18 @@ def test_downstream_trainings_share_their_test_images_and_their_budget(folder):
     assert "Table 3" in (folder / "results/report_downstream.tex").read_text()
 
 
+def test_controls_change_one_thing_each(folder):
+    finished = run(folder, "--cores", "2", "--", "results/table_controls.tex")
+    assert finished.returncode == 0, finished.stdout[-6000:]
+    table = {(row["real"], row["steps"], row["method"]): row for row in rows(folder / "results/table_controls.csv")}
+    assert list(table) == [("8", "4", method) for method in ("real", "hfc_kmeans", "renders", "annotator")] + [
+        ("4", "2", method) for method in ("real", "hfc_kmeans")
+    ]
+    assert {row["images"] for row in table.values()} == {str(STUDY.downstream.test)}
+    few = folder / "results/test/controls/few/face"
+    assert {row["step"] for row in rows(few / "real.0.0.curve.csv")} == {"2"}
+
+
 def test_sdanet_learns_from_scans_and_from_baggans_data_set(folder):
     finished = run(folder, "--cores", "2", "--", "downstream")
     assert finished.returncode == 0, finished.stdout[-6000:]

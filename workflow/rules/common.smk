@@ -47,7 +47,7 @@ PUBLISHED = [
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
     *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
     *(["table_losses.tex", "table_losses.csv", "figC2.pdf", "figC2.png"] if CASE else []),  # by request alone
-    *(f"{name}.{kind}" for name in ("table3", "table_sdanet") for kind in ("tex", "csv")),
+    *(f"{name}.{kind}" for name in ("table3", "table_sdanet", "table_controls") for kind in ("tex", "csv")),
     *(f"{name}.{kind}" for name in DOWNSTREAM_FIGURES for kind in ("pdf", "png")),
     *("claims_downstream.csv", "table_claims_downstream.tex", "report_downstream.tex", "report_downstream.pdf"),
 ]
@@ -69,6 +69,7 @@ wildcard_constraints:
     kimg="[1-9][0-9]*",
     run="[0-9]+",
     ratio="[0-9]+",
+    control="[a-z][a-z0-9_]*",
 
 
 def repository(path):
@@ -229,6 +230,12 @@ def speed_clusterings(cls):
     return [f"{RESULTS}/clustering/{cls}/{name}.safetensors" for name in names if name]
 
 
+def real_faces_clustering(method):
+    """The clustering that a measured method is built on; the figure's for SwAV."""
+    name = REAL_FACES_METHODS[method].clustering
+    return f"{REAL_FACES_RESULTS}/clustering/face/{name}.safetensors" if name else []
+
+
 def speed_modules(cls):
     """Modules that the timing of a class's methods loads by name."""
     methods = [STUDY.methods[name] for name in speed_methods(cls)]
@@ -293,6 +300,30 @@ def downstream_files(kind):
     """A file of that kind per training, in the order of downstream_runs."""
     return [
         f"{RESULTS}/downstream/{cls}/{method}.{ratio}.{run}.{kind}" for cls, method, ratio, run in downstream_runs()
+    ]
+
+
+def control_of(wildcards):
+    return configured("control", STUDY.downstream.controls, wildcards.control)
+
+
+def control_runs():
+    """What tells the trainings of Table 3's controls apart, in a fixed order."""
+    return [
+        {"control": name, "class": cls, "method": method, "ratio": 0 if method == REAL else control.ratio, "run": run}
+        | {"real": control.real or STUDY.downstream.real, "steps": control.steps or STUDY.downstream.steps}
+        for name, control in STUDY.downstream.controls.items()
+        for cls in (DOWNSTREAM_CLASSES if control.classes is None else control.classes)
+        for method in control.methods
+        for run in range(STUDY.downstream.runs)
+    ]
+
+
+def control_files(kind):
+    """A file of that kind per training, in the order of control_runs."""
+    return [
+        f"{RESULTS}/controls/{run['control']}/{run['class']}/{run['method']}.{run['ratio']}.{run['run']}.{kind}"
+        for run in control_runs()
     ]
 
 

@@ -1,6 +1,10 @@
 # Table 3 (Section 7.2): does synthetic data, annotated by a one-shot method, help a supervised segmenter?
 
+SYNTHETIC = STUDY.downstream.real * max(STUDY.downstream.ratios)  # images per class, method and run
 DOWNSTREAM_TABLES = ["table3", *(["table_sdanet"] if CASE and STUDY.sdanet.method else [])]
+TRAINING = STUDY.downstream.model_dump(
+    mode="json", include={"steps", "batch", "learning_rate", "weight_decay", "evaluate_every"}
+)
 
 
 rule render_pairs:
@@ -13,7 +17,11 @@ rule render_pairs:
     resources:
         mem_mb=1500,
     params:
-        images={name: getattr(STUDY.downstream, name) for name in ("real", "validation", "test")},
+        images={
+            "real": ("downstream_train", 0, STUDY.downstream.real),
+            "validation": ("downstream_validation", 0, STUDY.downstream.validation),
+            "test": ("test", 0, STUDY.downstream.test),
+        },
         resolution=lambda w: class_of(w).resolution,
         version=STUDY.version,
         code=lambda w: code("render_pairs.py", f"onemask.demo.{w.cls}"),
@@ -60,6 +68,8 @@ rule synthesise_pairs:
         f"{LOGS}/synthesise_pairs/{{cls}}/{{method}}.{{run}}.log",
     benchmark:
         f"{BENCHMARKS}/synthesise_pairs/{{cls}}/{{method}}.{{run}}.tsv"
+    wildcard_constraints:
+        method=r"(?!renders\.|annotator\.)[a-z][a-z0-9_]*",  # the controls' references have rules of their own
     threads: 1
     resources:
         mem_mb=2000,
@@ -67,7 +77,7 @@ rule synthesise_pairs:
         method=method_settings,
         heads=section("heads"),
         loader=clustering_loader,
-        images=STUDY.downstream.real * max(STUDY.downstream.ratios),
+        images=SYNTHETIC,
         truncation=STUDY.truncation,
         version=STUDY.version,
         seed=seed("{cls}", "{method}"),
@@ -77,11 +87,48 @@ rule synthesise_pairs:
         "../../scripts/synthesise_pairs.py"
 
 
+use rule render_pairs as render_further_pairs with:
+    # A control's reference in the place of synthetic images: further renders with exact masks.
+    output:
+        f"{RESULTS}/synthetic/{{cls}}/renders.{{run}}.npz",
+    log:
+        f"{LOGS}/render_further_pairs/{{cls}}.{{run}}.log",
+    params:
+        images=lambda w: {
+            "synthetic": ("downstream_train", STUDY.downstream.real + int(w.run) * SYNTHETIC, SYNTHETIC),
+        },
+        resolution=lambda w: class_of(w).resolution,
+        version=STUDY.version,
+        code=lambda w: code("render_pairs.py", f"onemask.demo.{w.cls}"),
+
+
+rule annotator_pairs:
+    # Another one: a run's generated images with the labels of the annotator that made the annotated set.
+    input:
+        generator=GENERATOR,
+        annotator=ANNOTATOR.replace("{which}", "first"),
+    output:
+        f"{RESULTS}/synthetic/{{cls}}/annotator.{{run}}.npz",
+    log:
+        f"{LOGS}/annotator_pairs/{{cls}}.{{run}}.log",
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        images=SYNTHETIC,
+        truncation=STUDY.truncation,
+        version=STUDY.version,
+        samples=seed("{cls}", "downstream samples", "{run}"),
+        code=code("annotator_pairs.py"),
+    script:
+        "../../scripts/annotator_pairs.py"
+
+
 rule train_downstream:
     # All conditions of a run start from the same weights.
     input:
         real=rules.render_pairs.output[0],
-        synthetic=lambda w: [] if w.method == REAL else rules.synthesise_pairs.output[0].format(**w),
+        synthetic=lambda w: [] if w.method == REAL else rules.synthesise_pairs.output[0].format(**w),  # or a reference
         labels=labels,
     output:
         rows=f"{RESULTS}/downstream/{{cls}}/{{method}}.{{ratio}}.{{run}}.csv",
@@ -96,9 +143,8 @@ rule train_downstream:
         mem_mb=2000,
     params:
         study=STUDY.study,
-        settings=STUDY.downstream.model_dump(
-            mode="json", include={"steps", "batch", "learning_rate", "weight_decay", "evaluate_every"}
-        ),
+        real=STUDY.downstream.real,
+        settings=TRAINING,
         backbone=STUDY.downstream.backbone,
         version=STUDY.version,
         seed=seed("{cls}", "downstream", "{run}"),
@@ -106,6 +152,26 @@ rule train_downstream:
         code=code("train_downstream.py"),
     script:
         "../../scripts/train_downstream.py"
+
+
+use rule train_downstream as train_control with:
+    output:
+        rows=f"{RESULTS}/controls/{{control}}/{{cls}}/{{method}}.{{ratio}}.{{run}}.csv",
+        curve=f"{RESULTS}/controls/{{control}}/{{cls}}/{{method}}.{{ratio}}.{{run}}.curve.csv",
+        pictures=f"{RESULTS}/controls/{{control}}/{{cls}}/{{method}}.{{ratio}}.{{run}}.npz",
+    log:
+        f"{LOGS}/train_control/{{control}}/{{cls}}/{{method}}.{{ratio}}.{{run}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_control/{{control}}/{{cls}}/{{method}}.{{ratio}}.{{run}}.tsv"
+    params:
+        study=STUDY.study,
+        real=lambda w: control_of(w).real or STUDY.downstream.real,
+        settings=lambda w: TRAINING | {"steps": control_of(w).steps or STUDY.downstream.steps},
+        backbone=STUDY.downstream.backbone,
+        version=STUDY.version,
+        seed=seed("{cls}", "downstream", "{run}"),
+        state=f"{RESULTS}/controls/{{control}}/{{cls}}/{{method}}.{{ratio}}.{{run}}.state.safetensors",
+        code=code("train_downstream.py"),
 
 
 rule gather_downstream:
@@ -127,6 +193,20 @@ rule gather_downstream:
         "../../scripts/gather_downstream.py"
 
 
+use rule gather_downstream as gather_controls with:
+    input:
+        rows=control_files("csv"),
+        curves=control_files("curve.csv"),
+    output:
+        rows=f"{RESULTS}/controls.csv",
+        curves=f"{RESULTS}/controls_curves.csv",
+    log:
+        f"{LOGS}/gather_controls.log",
+    params:
+        runs=control_runs(),
+        code=code("gather_downstream.py"),
+
+
 use rule table1 as table3 with:
     input:
         rows=rules.gather_downstream.output.rows,
@@ -140,6 +220,22 @@ use rule table1 as table3 with:
         module="table3",
         options={"methods": TITLES, "settings": STUDY.downstream.model_dump(mode="json")},
         code=code("paper.py", "onemask.paper.table3"),
+
+
+use rule table1 as table_controls with:
+    # By request: an hour's trainings that tell what Table 3's effects are made of.
+    input:
+        rows=rules.gather_downstream.output.rows,
+        controls=rules.gather_controls.output.rows,
+    output:
+        tex=f"{RESULTS}/table_controls.tex",
+        csv=f"{RESULTS}/table_controls.csv",
+    log:
+        f"{LOGS}/table_controls.log",
+    params:
+        module="table_controls",
+        options={"methods": TITLES, "settings": STUDY.downstream.model_dump(mode="json")},
+        code=code("paper.py", "onemask.paper.table_controls"),
 
 
 use rule fig1 as fig_downstream with:

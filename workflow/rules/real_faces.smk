@@ -4,6 +4,7 @@ from onemask.real_faces import load_real_faces
 
 with one_line_errors():
     REAL_FACES = load_real_faces(REPOSITORY / "config/real_faces/study.yaml")
+    REAL_FACES_METHODS = load_study({"study": "demo"}, REPOSITORY).methods  # those that are measured
 
 REAL_FACES_RESULTS = "results/real_faces"
 REAL_FACES_LABELS = f"config/labels/{REAL_FACES.labels}.yaml"
@@ -19,8 +20,19 @@ rule real_faces_fetch:
         mem_mb=500,
     params:
         wheel=REAL_FACES.wheel.model_dump(),
+        code=code("real_faces_fetch.py"),
     script:
         "../../scripts/real_faces_fetch.py"
+
+
+use rule real_faces_fetch as real_faces_fetch_face_mesh with:
+    output:
+        "resources/face_mesh/mediapipe.whl",
+    log:
+        f"{REAL_FACES_RESULTS}/logs/fetch_face_mesh.log",
+    params:
+        wheel=REAL_FACES.measured.wheel.model_dump(),
+        code=code("real_faces_fetch.py"),
 
 
 rule real_faces_generator:
@@ -107,3 +119,100 @@ rule real_faces_figure:
         code=code("draw_gallery.py"),
     script:
         "../../scripts/draw_gallery.py"
+
+
+rule real_faces_landmarks:
+    input:
+        generator=rules.real_faces_generator.output[0],
+        wheel=rules.real_faces_fetch_face_mesh.output[0],
+        labels=repository(REAL_FACES_LABELS),
+        annotation=repository(REAL_FACES.annotation),
+    output:
+        f"{REAL_FACES_RESULTS}/landmarks.npz",
+    log:
+        f"{REAL_FACES_RESULTS}/logs/landmarks.log",
+    benchmark:
+        f"{REAL_FACES_RESULTS}/benchmarks/landmarks.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        seeds=[REAL_FACES.measured.first + i for i in range(REAL_FACES.measured.faces)],
+        truncation=REAL_FACES.truncation,
+        code=code("real_faces_landmarks.py"),
+    script:
+        "../../scripts/real_faces_landmarks.py"
+
+
+rule real_faces_cluster:
+    # The clusterings of the methods that are measured beside SwAV's.
+    input:
+        generator=rules.real_faces_generator.output[0],
+    output:
+        f"{REAL_FACES_RESULTS}/clustering/face/{{clustering}}.safetensors",
+    log:
+        f"{REAL_FACES_RESULTS}/logs/{{clustering}}.log",
+    benchmark:
+        f"{REAL_FACES_RESULTS}/benchmarks/{{clustering}}.tsv"
+    wildcard_constraints:
+        clustering="simclr|kmeans|samples",
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        settings=lambda w: getattr(REAL_FACES, w.clustering).model_dump(mode="json"),
+        resolution=REAL_FACES.resolution,
+        truncation=REAL_FACES.truncation,
+        seed=derive_seed(REAL_FACES.seed, "face"),
+        code=code("real_faces_cluster.py"),
+    script:
+        "../../scripts/real_faces_cluster.py"
+
+
+rule real_faces_measure:
+    input:
+        generator=rules.real_faces_generator.output[0],
+        clustering=lambda w: real_faces_clustering(w.method),
+        wheel=rules.real_faces_fetch_face_mesh.output[0],
+        landmarks=rules.real_faces_landmarks.output[0],
+        labels=repository(REAL_FACES_LABELS),
+        annotation=repository(REAL_FACES.annotation),
+    output:
+        rows=f"{REAL_FACES_RESULTS}/measured/{{method}}.csv",
+        label_maps=f"{REAL_FACES_RESULTS}/measured/{{method}}.npz",
+    log:
+        f"{REAL_FACES_RESULTS}/logs/measure.{{method}}.log",
+    benchmark:
+        f"{REAL_FACES_RESULTS}/benchmarks/measure.{{method}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=6000,
+    params:
+        method=lambda w: REAL_FACES_METHODS[w.method].model_dump(mode="json"),
+        heads=REAL_FACES.heads.model_dump(mode="json"),
+        loader=lambda w: CLUSTERINGS.get(REAL_FACES_METHODS[w.method].clustering, ()),
+        resolution=REAL_FACES.resolution,
+        truncation=REAL_FACES.truncation,
+        seed=lambda w: derive_seed(REAL_FACES.seed, "face", w.method),
+        code=lambda w: code(
+            "real_faces_measure.py",
+            f"onemask.segmenters.{REAL_FACES_METHODS[w.method].module}",
+            *CLUSTERINGS.get(REAL_FACES_METHODS[w.method].clustering, ())[:1],
+        ),
+    script:
+        "../../scripts/real_faces_measure.py"
+
+
+use rule table1 as table_real_faces with:
+    input:
+        rows=expand(rules.real_faces_measure.output.rows, method=REAL_FACES.measured.methods),
+        landmarks=rules.real_faces_landmarks.output[0],
+    output:
+        tex="results/table_real_faces.tex",
+        csv="results/table_real_faces.csv",
+    log:
+        f"{REAL_FACES_RESULTS}/logs/table.log",
+    params:
+        module="table_real_faces",
+        options={"titles": {name: REAL_FACES_METHODS[name].title for name in REAL_FACES.measured.methods}},
+        code=code("paper.py", "onemask.paper.table_real_faces"),

@@ -11,13 +11,18 @@ from onemask.errors import OnemaskError
 from onemask.files import atomic, verify_sha256
 
 
-def fetch_wheel(requirement: str, sha256: str, target: str | Path) -> None:
+def fetch_wheel(
+    requirement: str, sha256: str, target: str | Path, python: str | None = None, platform: str | None = None
+) -> None:
     """Download the one wheel that `requirement` (name==version) pins to `target`, without its dependencies.
 
-    pip does the download, so its mirrors and proxies are honoured. OnemaskError when it fails or the hash differs.
+    `python` and `platform` are tags of a wheel that is made for one of them alone, whatever this machine's are. pip
+    does the download, so its mirrors and proxies are honoured. OnemaskError when it fails or the hash differs.
     """
     with tempfile.TemporaryDirectory() as folder:
         options = ["--no-deps", "--only-binary=:all:", "--dest", folder]
+        options += [f"--python-version={python}"] if python else []
+        options += [f"--platform={platform}"] if platform else []
         command = [sys.executable, "-m", "pip", "download", *options, requirement]
         finished = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
         wheels = list(Path(folder).glob("*.whl"))

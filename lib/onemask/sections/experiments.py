@@ -78,6 +78,21 @@ class SpeedSettings(Section):
     images: Positive = 30
 
 
+class ControlSettings(Section):
+    """A control of Table 3: its trainings with one thing changed, to tell what synthetic images' effect is made of.
+
+    `methods` may name `real` and, in a method's place, two references: `renders`, further renders with exact masks,
+    and `annotator`, generated images with the labels of the annotator that made the annotated set. `real` images are
+    the first of Table 3's.
+    """
+
+    classes: list[Name] | None = None
+    methods: list[Name]
+    ratio: Positive = Field(5, description="synthetic images per real one")
+    real: Positive | None = Field(None, description="annotated real images to train on; null: as in Table 3")
+    steps: Positive | None = Field(None, description="of the optimiser; null: as in Table 3")
+
+
 class DownstreamSettings(Section):
     """Table 3: DeepLabV3 trained on real images, alone and with synthetic ones that a one-shot method annotated.
 
@@ -98,11 +113,16 @@ class DownstreamSettings(Section):
     learning_rate: PositiveFloat = 0.001
     weight_decay: float = Field(1e-4, ge=0)
     evaluate_every: Positive = 50
+    controls: dict[Name, ControlSettings] = Field({}, description="`snakemake results/table_controls.tex` trains them")
 
     @model_validator(mode="after")
-    def _batches_are_full(self) -> DownstreamSettings:
-        if self.batch > self.real:
-            raise ValueError(f"batch: {self.batch} is more than the {self.real} real images")
+    def _images_suffice(self) -> DownstreamSettings:
+        fewest = min([self.real, *(control.real for control in self.controls.values() if control.real)])
+        if self.batch > fewest:
+            raise ValueError(f"batch: {self.batch} is more than the {fewest} real images")
+        for name, control in self.controls.items():
+            if (control.real or 0) > self.real or control.ratio > max(self.ratios):
+                raise ValueError(f"controls.{name}: wants more images than `real` and the largest of `ratios` provide")
         return self
 
 

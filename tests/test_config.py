@@ -80,7 +80,7 @@ def experiment(**changes):
         ({"downstream": {"methods": ["supervised_fcn"]}}, "supervised_fcn is not fitted on an exemplar"),
         ({"downstream": {"runs": 21}}, "downstream.runs: 21, but face has 20 exemplars"),
         ({"downstream": {"ratios": []}}, "downstream.ratios: List should have at least 1 item"),
-        ({"downstream": {"batch": 100}}, "batch: 100 is more than the 80 real images"),
+        ({"downstream": {"batch": 100}}, "batch: 100 is more than the 20 real images"),
         ({"methods": {"real": {"module": "copy_mask", "title": "x"}}}, "'real' stands for no method in Table 3"),
         ({"losses": {"presets": {"x": {"los": "logistic"}}}}, "losses"),
         ({"swav": {"temprature": 1}}, "swav.temprature: unknown key; did you mean 'temperature'?"),

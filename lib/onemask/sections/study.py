@@ -36,19 +36,24 @@ from onemask.sections.methods import (
     check_clustering,
 )
 
-PER_CLASS: dict[str, type[Section]] = {
-    "generator_training": GeneratorTrainingSettings,
-    "annotator": AnnotatorSettings,
-    "annotated_set": AnnotatedSetSettings,
-    "swav": SwAVSettings,
-    "simclr": SimCLRSettings,
-    "kmeans": KMeansSettings,
-    "samples": SamplesSettings,
-    "heads": HeadSettings,
-}
+
+class PerClass(Section):
+    """The sections that a study states for all of its classes, and that a class may change for itself alone."""
+
+    generator_training: GeneratorTrainingSettings = GeneratorTrainingSettings()
+    annotator: AnnotatorSettings = AnnotatorSettings()
+    annotated_set: AnnotatedSetSettings = AnnotatedSetSettings()
+    swav: SwAVSettings = SwAVSettings()
+    simclr: SimCLRSettings = SimCLRSettings()
+    kmeans: KMeansSettings = KMeansSettings()
+    samples: SamplesSettings = SamplesSettings()
+    heads: HeadSettings = HeadSettings()
 
 
-class ClassSettings(Section):
+PER_CLASS: dict[str, type[Section]] = {name: type(field.default) for name, field in PerClass.model_fields.items()}
+
+
+class ClassSettings(PerClass):
     """One class: where its files come from, its methods (null: all), and every per-class section, resolved.
 
     A case study stands beside the others: Table 2 and what belongs to it leave it out. `scans` are its generator's
@@ -63,14 +68,6 @@ class ClassSettings(Section):
     methods: list[str] | None = None
     case_study: bool = False
     scans: ScansSettings | None = None
-    generator_training: GeneratorTrainingSettings
-    annotator: AnnotatorSettings
-    annotated_set: AnnotatedSetSettings
-    swav: SwAVSettings
-    simclr: SimCLRSettings
-    kmeans: KMeansSettings
-    samples: SamplesSettings
-    heads: HeadSettings
 
     @model_validator(mode="after")
     def _sources_fit(self) -> ClassSettings:
@@ -87,7 +84,7 @@ class ClassSettings(Section):
         return self
 
 
-class Study(Section):
+class Study(PerClass):
     """A whole study; see the module's docstring for how its layers merge."""
 
     study: Name
@@ -96,14 +93,6 @@ class Study(Section):
     preset: Literal["paper", "release"] = "paper"
     truncation: Annotated[float, Field(gt=0, le=1)]
     resolution: Resolution
-    generator_training: GeneratorTrainingSettings = GeneratorTrainingSettings()
-    annotator: AnnotatorSettings = AnnotatorSettings()
-    annotated_set: AnnotatedSetSettings = AnnotatedSetSettings()
-    swav: SwAVSettings = SwAVSettings()
-    simclr: SimCLRSettings = SimCLRSettings()
-    kmeans: KMeansSettings = KMeansSettings()
-    samples: SamplesSettings = SamplesSettings()
-    heads: HeadSettings = HeadSettings()
     methods: dict[Name, MethodSettings]
     classes: dict[Name, ClassSettings]
     tuning: TuningSettings = TuningSettings()

@@ -87,7 +87,7 @@ def experiment(**changes):
         ({"classes": {"face": {"swav": {"perturbation": {"strenght": 1}}}}}, "unknown key; did you mean 'strength'?"),
         ({"swav": {"temperature": "warm"}}, "swav.temperature: Input should be a valid number"),
         ({"swav": {"temperature": 0}}, "swav.temperature: Input should be greater than 0"),
-        ({"nonsense": 1}, "nonsense: unknown key; there are study, version"),
+        ({"nonsense": 1}, "nonsense: unknown key; there are generator_training, annotator"),
         ({"classes": {"dog": {"generator": TRAINED}}}, "classes: 'dog' is no class; there are baggage, car, cat"),
         ({"classes": {"face": 3}}, "classes.face"),
         ({"classes": 3}, "classes: Input should be a valid dictionary"),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from onemask.data.polygons import PolygonAnnotation, rasterise, read_polygons
 from onemask.errors import OnemaskError
@@ -58,6 +58,14 @@ class Measured(Section):
     first: Natural
     faces: Positive = 200
     methods: Annotated[list[str], Field(min_length=1)]
+    shown: str = Field(description="the method of fig_real_faces")
+    cases: dict[str, list[Natural]] = Field({}, description="title -> seeds of fig_real_faces, chosen by eye")
+
+    @model_validator(mode="after")
+    def _is_measured(self) -> Measured:
+        if self.shown not in self.methods:
+            raise ValueError(f"shown: {self.shown!r} is not among `methods`")
+        return self
 
 
 class RealFaces(Section):

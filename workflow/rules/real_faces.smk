@@ -216,3 +216,25 @@ use rule table1 as table_real_faces with:
         module="table_real_faces",
         options={"titles": {name: REAL_FACES_METHODS[name].title for name in REAL_FACES.measured.methods}},
         code=code("paper.py", "onemask.paper.table_real_faces"),
+
+
+use rule fig1 as fig_real_faces with:
+    input:
+        landmarks=rules.real_faces_landmarks.output[0],
+        label_maps=rules.real_faces_measure.output.label_maps.format(method=REAL_FACES.measured.shown),
+        rows=rules.real_faces_measure.output.rows.format(method=REAL_FACES.measured.shown),
+        labels=repository(REAL_FACES_LABELS),
+    output:
+        pdf="results/fig_real_faces.pdf",
+        png="results/fig_real_faces.png",
+    log:
+        f"{REAL_FACES_RESULTS}/logs/cases.log",
+    params:
+        module="fig_real_faces",
+        options={
+            "title": REAL_FACES_METHODS[REAL_FACES.measured.shown].title,
+            "cases": REAL_FACES.measured.cases,
+            "columns": 8,
+            "opacity": REAL_FACES.figure.opacity,
+        },
+        code=code("paper.py", "onemask.paper.fig_real_faces"),

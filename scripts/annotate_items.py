@@ -4,14 +4,16 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from onemask.annotation.command import Request, run
 from onemask.annotation.labeller import CLUSTERING, fit_labeller
-from onemask.downstream.instances import from_dataset, write_instances
+from onemask.downstream.instances import annotation_quality, from_dataset, write_instances
 from onemask.errors import OnemaskError
 from onemask.evaluation.inputs import read_class
-from onemask.evaluation.one_shot import latents, rare_task
+from onemask.evaluation.one_shot import Reader, latents, rare_task
+from onemask.files import write_csv
 from onemask.jobs import device, job
 from onemask.labels import LabelSet
 from onemask.seeds import derive_seed
@@ -28,13 +30,13 @@ with job(snakemake):
         else:  # the generator draws the item too seldom
             print(f"{item}: no exemplar {number}, no segmenter", file=sys.stderr)
     shots = sorted(set(exemplars.values()))
-    labellers = []
+    labellers, segmenters = [], []
     for item in exemplars:
         own = folder / "labellers" / item
         own.mkdir(parents=True, exist_ok=True)
         if snakemake.input.clustering:
             shutil.copyfile(snakemake.input.clustering, own / CLUSTERING)
-        fit_labeller(
+        fitted = fit_labeller(
             own,
             generator,
             latents(annotated.ws[shots], generator.num_ws).contiguous(),
@@ -46,8 +48,13 @@ with job(snakemake):
             derive_seed(params.seed, item),
         )
         labellers.append(own)
+        segmenters.append(fitted.segmenter)
     if not labellers:
         raise OnemaskError(f"{snakemake.input.annotated}: no item has an exemplar {number}; lower sdanet.runs")
+    test, items = annotated.indices("test"), list(exemplars)
+    found = Reader(generator).predict(segmenters, annotated.ws[test]) > 0
+    quality = annotation_quality(found, np.stack([annotated.rare[item][test] for item in items]), items)
+    write_csv(snakemake.output.quality, quality, list(quality[0]))
     options = {"truncation": params.truncation, "seed": params.seed, "labellers": tuple(labellers)}
     machine = {"threads": torch.get_num_threads(), "device": device(snakemake)}
     run(Request(Path(snakemake.input.generator), folder, params.images, **options, **machine))

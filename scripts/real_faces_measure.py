@@ -5,7 +5,7 @@ import torch
 from tqdm import tqdm
 
 from onemask.data.face_mesh import read_outlines
-from onemask.evaluation.landmarks import COLUMNS, part_scores
+from onemask.evaluation.landmarks import COLUMNS, SURE, part_scores
 from onemask.evaluation.pictures import save_arrays
 from onemask.files import read_npz, write_csv
 from onemask.jobs import device, job
@@ -13,8 +13,6 @@ from onemask.labels import read_labels
 from onemask.real_faces import read_exemplar
 from onemask.segmenters.base import load_clustering, method_builder
 from onemask.stylegan2.mobile import load_mobile_generator
-
-SURE = 0.5  # probability of a face from which landmarks count
 
 with job(snakemake):
     params, where = snakemake.params, device(snakemake)

@@ -9,6 +9,7 @@ from onemask import sections
 from onemask.config import REPOSITORY, json_schema, load_study, merge
 from onemask.errors import OnemaskError
 
+FETCHED = {"source": "url", "url": "https://x/y.npz", "file": None, "sha256": "0" * 64}
 TRAINED = {"source": "train"}
 NEW_CLASS = {"generator": TRAINED, "annotated": TRAINED, "annotators": {"first": TRAINED, "second": TRAINED}}
 
@@ -80,8 +81,15 @@ def experiment(**changes):
         ({"downstream": {"methods": ["supervised_fcn"]}}, "supervised_fcn is not fitted on an exemplar"),
         ({"downstream": {"runs": 21}}, "downstream.runs: 21, but face has 20 exemplars"),
         ({"downstream": {"ratios": []}}, "downstream.ratios: List should have at least 1 item"),
-        ({"downstream": {"batch": 100}}, "batch: 100 is more than the 20 real images"),
+        ({"downstream": {"batch": 100}}, "batch: 100 is more than the 80 real images"),
         ({"methods": {"real": {"module": "copy_mask", "title": "x"}}}, "'real' stands for no method in Table 3"),
+        ({"methods": {"renders": {"module": "copy_mask", "title": "x"}}}, "'renders' stands for no method in Table 3"),
+        ({"downstream": {"controls": {"few": {"real": 90}}}}, "controls.few.real: 90 is not 8 (batch) to 80 (real)"),
+        ({"downstream": {"controls": {"few": {"ratio": 6}}}}, "controls.few.ratio: 6 is more than the largest of"),
+        ({"downstream": {"controls": {"few": {"methods": ["hfc"]}}}}, "controls.few.methods: 'hfc' is no method"),
+        ({"downstream": {"controls": {"few": {"classes": ["dog"]}}}}, "controls.few.classes: 'dog' is no class"),
+        ({"downstream": {"controls": {"few": {"methods": ["supervised_fcn"]}}}}, "not fitted on an exemplar"),
+        ({"classes": {"face": {"annotators": None, "annotated": FETCHED}}}, "controls.pictures.methods: face is no demo"),
         ({"losses": {"presets": {"x": {"los": "logistic"}}}}, "losses"),
         ({"swav": {"temprature": 1}}, "swav.temprature: unknown key; did you mean 'temperature'?"),
         ({"classes": {"face": {"swav": {"perturbation": {"strenght": 1}}}}}, "unknown key; did you mean 'strength'?"),

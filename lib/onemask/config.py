@@ -23,6 +23,7 @@ from onemask.sections import (
     HEAD_EXTRAS,
     PER_CLASS,
     REAL,
+    REFERENCES,
     RELEASED,
     ExperimentSettings,
     HeadSettings,
@@ -174,15 +175,31 @@ def _settings_of(source: str) -> list[str]:
 def _check_downstream(study: Study) -> None:
     """Table 3's runs need an exemplar each; REAL stands in the place of a method there."""
     settings = study.downstream
-    if REAL in study.methods:
-        raise OnemaskError(f"config: methods: {REAL!r} stands for no method in Table 3; choose another name")
+    for name in (REAL, *REFERENCES):
+        if name in study.methods:
+            raise OnemaskError(f"config: methods: {name!r} stands for no method in Table 3; choose another name")
     _check_known("downstream.classes", settings.classes or [], study.classes, "class")
-    for name in settings.methods:
+    classes = settings.classes if settings.classes is not None else study.class_names
+    _check_trainings(study, "downstream", settings.methods, classes)
+    for name, control in settings.controls.items():
+        where = f"downstream.controls.{name}"
+        _check_known(f"{where}.classes", control.classes or [], study.classes, "class")
+        own = [cls for cls in classes if control.classes is None or cls in control.classes]
+        _check_known(f"{where}.methods", control.methods, [REAL, *REFERENCES, *study.methods], "method")
+        _check_trainings(study, where, [method for method in control.methods if method in study.methods], own)
+        for cls in own if set(REFERENCES) & set(control.methods) else []:
+            if study.classes[cls].real or not study.classes[cls].annotators:
+                raise OnemaskError(f"config: {where}.methods: {cls} is no demo world, with renders and an annotator")
+
+
+def _check_trainings(study: Study, where: str, methods: list[str], classes: list[str]) -> None:
+    """Methods that annotate for a downstream training learn from one exemplar, another one in each run."""
+    for name in methods:
         if study.methods[name].fit_split != "exemplars":
-            raise OnemaskError(f"config: downstream.methods: {name} is not fitted on an exemplar")
-    for cls in (settings.classes if settings.classes is not None else study.class_names) if settings.methods else []:
-        if settings.runs > (there := study.classes[cls].annotated_set.exemplars):
-            raise OnemaskError(f"config: downstream.runs: {settings.runs}, but {cls} has {there} exemplars")
+            raise OnemaskError(f"config: {where}.methods: {name} is not fitted on an exemplar")
+    for cls in classes if methods else []:
+        if study.downstream.runs > (there := study.classes[cls].annotated_set.exemplars):
+            raise OnemaskError(f"config: downstream.runs: {study.downstream.runs}, but {cls} has {there} exemplars")
 
 
 def _check_experiment(study: Study, name: str) -> None:

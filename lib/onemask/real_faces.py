@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from onemask.labels import LabelSet
 from onemask.sections import (
     HeadSettings,
     KMeansSettings,
+    MethodSettings,
     Natural,
     Positive,
     SamplesSettings,
@@ -58,14 +59,34 @@ class Measured(Section):
     first: Natural
     faces: Positive = 200
     methods: Annotated[list[str], Field(min_length=1)]
+    settings: dict[str, dict[str, Any]] = Field({}, description="of a method, over the demo's")
+    note: str = Field("", description="a sentence of the table's caption")
     shown: str = Field(description="the method of fig_real_faces")
+    columns: Positive = 8
     cases: dict[str, list[Natural]] = Field({}, description="title -> seeds of fig_real_faces, chosen by eye")
 
     @model_validator(mode="after")
-    def _is_measured(self) -> Measured:
-        if self.shown not in self.methods:
-            raise ValueError(f"shown: {self.shown!r} is not among `methods`")
+    def _names_what_is_measured(self) -> Measured:
+        for name in (self.shown, *self.settings):
+            if name not in self.methods:
+                raise ValueError(f"shown, settings: {name!r} is not among `methods`")
+        for title, seeds in self.cases.items():
+            if len(seeds) > self.columns or not set(seeds) <= set(self.seeds):
+                raise ValueError(f"cases: {title}: at most {self.columns} of the seeds {self.first} and following")
         return self
+
+    @property
+    def seeds(self) -> range:
+        """Of the faces that are measured."""
+        return range(self.first, self.first + self.faces)
+
+    def chosen(self, methods: Mapping[str, MethodSettings]) -> dict[str, MethodSettings]:
+        """The measured ones of a study's methods; OnemaskError for one that is unknown or wants several samples."""
+        known = {name: method for name, method in methods.items() if method.fit_split == "exemplars"}
+        if unknown := [name for name in self.methods if name not in known]:
+            raise OnemaskError(f"real_faces: measured.methods: {unknown[0]!r} is not one of {', '.join(known)}")
+        settings = {name: known[name].settings | self.settings.get(name, {}) for name in self.methods}
+        return {name: known[name].model_copy(update={"settings": settings[name]}) for name in self.methods}
 
 
 class RealFaces(Section):

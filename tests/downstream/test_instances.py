@@ -7,6 +7,7 @@ from onemask.data.pidray import TRAIN, read_pidray
 from onemask.demo.pidray import write_pidray
 from onemask.downstream.instances import (
     Instances,
+    annotation_quality,
     boxes_of,
     check_labels,
     from_dataset,
@@ -95,3 +96,11 @@ def test_a_category_without_an_instance_is_named():
     check_labels(instances, ["hammer"], "scans")
     with pytest.raises(OnemaskError, match="scans: no training scan holds a 'wrench'"):
         check_labels(instances, ["hammer", "wrench"], "scans")
+
+
+def test_how_well_scans_are_annotated_is_counted_per_item():
+    truth, found = np.zeros((2, 3, 4, 4), bool), np.zeros((2, 3, 4, 4), bool)
+    truth[0, 0, :2], found[0, 0, :1], found[0, 2, :2] = True, True, True
+    hammer, wrench = annotation_quality(found, truth, ["hammer", "wrench"])
+    assert hammer == {"item": "hammer", "scans": 3, "holding": 1, "found": 2, "iou": 4 / 16}
+    assert wrench["found"] == 0 and np.isnan(wrench["iou"])

@@ -13,7 +13,10 @@ def faces():
     points = np.zeros((len(SEEDS), 468, 2), np.float32)
     points[:, 263, 0] = 0.5
     points[:, 14, 1] = [0.4, *np.linspace(0, 0.3, 10)]  # the annotated face has the widest open mouth
-    return {"seeds": SEEDS, "points": points, "images": np.full((len(SEEDS), 160, 160, 3), 90, np.uint8)}
+    scores = np.ones(len(SEEDS))
+    points[6, 14, 1], scores[6] = 9, 0.1  # no face was found
+    images = np.full((len(SEEDS), 160, 160, 3), 90, np.uint8)
+    return {"seeds": SEEDS, "points": points, "scores": scores, "images": images}
 
 
 def rows():

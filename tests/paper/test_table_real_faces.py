@@ -25,11 +25,11 @@ def test_the_annotation_comes_first_and_the_best_method_is_bold(tmp_path):
         write_csv(path, table, list(table[0]))
     np.savez(inputs["landmarks"], seeds=np.array([99, 2000, 2001, 2002]))
     outputs = outputs_in(tmp_path)
-    make(inputs, outputs, {"titles": {"a": "A_1", "b": "B"}})
+    make(inputs, outputs, {"titles": {"a": "A_1", "b": "B"}, "note": "Note_1."})
     table = pd.read_csv(outputs["csv"]).set_index(["method", "part"])
     assert table.loc[("annotation", "eye"), "iou_mean"] == pytest.approx(80)
     assert table.loc[("a", "eye"), "iou_mean"] == pytest.approx(35) and table.loc[("a", "eye"), "faces"] == 2
     text = Path(outputs["tex"]).read_text()
     check_latex(text, tabulars=1)
-    assert "2 unseen faces of 3" in text and r"\textbf{45.0}" in row_of(text, "B")[0]
+    assert r"Note\_1." in text and "2 unseen faces of 3" in text and r"\textbf{45.0}" in row_of(text, "B")[0]
     assert row_of(text, "The annotation itself")[0] == "80.0" and "textbf" not in row_of(text, r"A\_1")[0]

@@ -9,7 +9,7 @@ from onemask.codedigest import code_digest
 from onemask.config import load_study, own_defaults
 from onemask.errors import OnemaskError, one_line_errors
 from onemask.labels import read_labels
-from onemask.sections import REAL, RELEASED, GeneratorTrainingSettings
+from onemask.sections import REAL, REFERENCES, RELEASED, GeneratorTrainingSettings
 from onemask.seeds import derive_seed
 
 REPOSITORY = Path(workflow.basedir)
@@ -47,7 +47,8 @@ PUBLISHED = [
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
     *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
     *(["table_losses.tex", "table_losses.csv", "figC2.pdf", "figC2.png"] if CASE else []),  # by request alone
-    *(f"{name}.{kind}" for name in ("table3", "table_sdanet", "table_controls") for kind in ("tex", "csv")),
+    *(f"{name}.{kind}" for name in ("table3", "table_sdanet") for kind in ("tex", "csv")),
+    *(["table_controls.tex", "table_controls.csv"] if STUDY.downstream.controls else []),  # by request alone
     *(f"{name}.{kind}" for name in DOWNSTREAM_FIGURES for kind in ("pdf", "png")),
     *("claims_downstream.csv", "table_claims_downstream.tex", "report_downstream.tex", "report_downstream.pdf"),
 ]
@@ -217,7 +218,12 @@ def method_settings(wildcards):
 
 
 def settings_of_method(name):
-    return STUDY.methods[name].model_dump(mode="json", exclude={"title", "published"})
+    return plain_method(STUDY.methods[name])
+
+
+def plain_method(method):
+    """What a job gets of a method; its looks are no reason to run again."""
+    return method.model_dump(mode="json", exclude={"title", "published"})
 
 
 def speed_methods(cls):
@@ -230,9 +236,13 @@ def speed_clusterings(cls):
     return [f"{RESULTS}/clustering/{cls}/{name}.safetensors" for name in names if name]
 
 
-def real_faces_clustering(method):
+def real_faces_method(wildcards):
+    return configured("method", REAL_FACES_METHODS, wildcards.method)
+
+
+def real_faces_clustering(wildcards):
     """The clustering that a measured method is built on; the figure's for SwAV."""
-    name = REAL_FACES_METHODS[method].clustering
+    name = real_faces_method(wildcards).clustering
     return f"{REAL_FACES_RESULTS}/clustering/face/{name}.safetensors" if name else []
 
 
@@ -310,17 +320,22 @@ def control_of(wildcards):
 def control_runs():
     """What tells the trainings of Table 3's controls apart, in a fixed order."""
     return [
-        {"control": name, "class": cls, "method": method, "ratio": 0 if method == REAL else control.ratio, "run": run}
+        {"control": name, "class": cls, "method": method, "run": run}
+        | {"ratio": 0 if method == REAL else control.ratio or max(STUDY.downstream.ratios)}
         | {"real": control.real or STUDY.downstream.real, "steps": control.steps or STUDY.downstream.steps}
         for name, control in STUDY.downstream.controls.items()
-        for cls in (DOWNSTREAM_CLASSES if control.classes is None else control.classes)
+        for cls in DOWNSTREAM_CLASSES
+        if control.classes is None or cls in control.classes
         for method in control.methods
         for run in range(STUDY.downstream.runs)
     ]
 
 
 def control_files(kind):
-    """A file of that kind per training, in the order of control_runs."""
+    """A file of that kind per training, in the order of control_runs; a study without controls is one line."""
+    if not STUDY.downstream.controls:
+        with one_line_errors():
+            raise OnemaskError(f"study {STUDY.study} has no downstream.controls, which table_controls compares")
     return [
         f"{RESULTS}/controls/{run['control']}/{run['class']}/{run['method']}.{run['ratio']}.{run['run']}.{kind}"
         for run in control_runs()

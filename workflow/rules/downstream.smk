@@ -69,7 +69,7 @@ rule synthesise_pairs:
     benchmark:
         f"{BENCHMARKS}/synthesise_pairs/{{cls}}/{{method}}.{{run}}.tsv"
     wildcard_constraints:
-        method=r"(?!renders\.|annotator\.)[a-z][a-z0-9_]*",  # the controls' references have rules of their own
+        method=rf"(?!({'|'.join(REFERENCES)})\.)[a-z][a-z0-9_]*",  # those have rules of their own
     threads: 1
     resources:
         mem_mb=2000,
@@ -195,8 +195,8 @@ rule gather_downstream:
 
 use rule gather_downstream as gather_controls with:
     input:
-        rows=control_files("csv"),
-        curves=control_files("curve.csv"),
+        rows=lambda w: control_files("csv"),
+        curves=lambda w: control_files("curve.csv"),
     output:
         rows=f"{RESULTS}/controls.csv",
         curves=f"{RESULTS}/controls_curves.csv",
@@ -223,7 +223,7 @@ use rule table1 as table3 with:
 
 
 use rule table1 as table_controls with:
-    # By request: an hour's trainings that tell what Table 3's effects are made of.
+    # By request: more than an hour of trainings that tell what Table 3's effects are made of.
     input:
         rows=rules.gather_downstream.output.rows,
         controls=rules.gather_controls.output.rows,
@@ -319,6 +319,7 @@ rule annotate_items:
     output:
         dataset=directory(f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{run}}"),
         instances=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{run}}.npz",
+        quality=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{run}}.quality.csv",  # on the annotated test scans
     log:
         f"{LOGS}/annotate_items/{{cls}}.{{method}}.{{run}}.log",
     benchmark:

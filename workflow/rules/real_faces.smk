@@ -4,7 +4,7 @@ from onemask.real_faces import load_real_faces
 
 with one_line_errors():
     REAL_FACES = load_real_faces(REPOSITORY / "config/real_faces/study.yaml")
-    REAL_FACES_METHODS = load_study({"study": "demo"}, REPOSITORY).methods  # those that are measured
+    REAL_FACES_METHODS = REAL_FACES.measured.chosen(load_study({"study": "demo"}, REPOSITORY).methods)
 
 REAL_FACES_RESULTS = "results/real_faces"
 REAL_FACES_LABELS = f"config/labels/{REAL_FACES.labels}.yaml"
@@ -137,7 +137,7 @@ rule real_faces_landmarks:
     resources:
         mem_mb=2000,
     params:
-        seeds=[REAL_FACES.measured.first + i for i in range(REAL_FACES.measured.faces)],
+        seeds=list(REAL_FACES.measured.seeds),
         truncation=REAL_FACES.truncation,
         code=code("real_faces_landmarks.py"),
     script:
@@ -172,7 +172,7 @@ rule real_faces_cluster:
 rule real_faces_measure:
     input:
         generator=rules.real_faces_generator.output[0],
-        clustering=lambda w: real_faces_clustering(w.method),
+        clustering=real_faces_clustering,
         wheel=rules.real_faces_fetch_face_mesh.output[0],
         landmarks=rules.real_faces_landmarks.output[0],
         labels=repository(REAL_FACES_LABELS),
@@ -188,16 +188,16 @@ rule real_faces_measure:
     resources:
         mem_mb=6000,
     params:
-        method=lambda w: REAL_FACES_METHODS[w.method].model_dump(mode="json"),
+        method=lambda w: plain_method(real_faces_method(w)),
         heads=REAL_FACES.heads.model_dump(mode="json"),
-        loader=lambda w: CLUSTERINGS.get(REAL_FACES_METHODS[w.method].clustering, ()),
+        loader=lambda w: CLUSTERINGS.get(real_faces_method(w).clustering, ()),
         resolution=REAL_FACES.resolution,
         truncation=REAL_FACES.truncation,
         seed=lambda w: derive_seed(REAL_FACES.seed, "face", w.method),
         code=lambda w: code(
             "real_faces_measure.py",
-            f"onemask.segmenters.{REAL_FACES_METHODS[w.method].module}",
-            *CLUSTERINGS.get(REAL_FACES_METHODS[w.method].clustering, ())[:1],
+            f"onemask.segmenters.{real_faces_method(w).module}",
+            *CLUSTERINGS.get(real_faces_method(w).clustering, ())[:1],
         ),
     script:
         "../../scripts/real_faces_measure.py"
@@ -214,7 +214,10 @@ use rule table1 as table_real_faces with:
         f"{REAL_FACES_RESULTS}/logs/table.log",
     params:
         module="table_real_faces",
-        options={"titles": {name: REAL_FACES_METHODS[name].title for name in REAL_FACES.measured.methods}},
+        options={
+            "titles": {name: method.title for name, method in REAL_FACES_METHODS.items()},
+            "note": REAL_FACES.measured.note,
+        },
         code=code("paper.py", "onemask.paper.table_real_faces"),
 
 
@@ -234,7 +237,7 @@ use rule fig1 as fig_real_faces with:
         options={
             "title": REAL_FACES_METHODS[REAL_FACES.measured.shown].title,
             "cases": REAL_FACES.measured.cases,
-            "columns": 8,
+            "columns": REAL_FACES.measured.columns,
             "opacity": REAL_FACES.figure.opacity,
         },
         code=code("paper.py", "onemask.paper.fig_real_faces"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -127,6 +129,27 @@ def _gathered(
         np.array([number for number, *_ in kept], np.int64),
         np.array([label for _, label, _ in kept], np.int64),
     )
+
+
+def annotation_quality(predicted: np.ndarray, truth: np.ndarray, items: Sequence[str]) -> list[dict[str, Any]]:
+    """How well bool masks [items, n, H, W] annotate n scans: a row per item.
+
+    Columns: item, scans, holding (scans that show the item), found (scans in which it was found), and iou over the
+    pixels of all scans, NaN where there is the item in none of either.
+    """
+    rows = []
+    for item, found, there in zip(items, predicted, truth, strict=True):
+        union = (found | there).sum()
+        rows.append(
+            {
+                "item": item,
+                "scans": len(there),
+                "holding": int(there.any((1, 2)).sum()),
+                "found": int(found.any((1, 2)).sum()),
+                "iou": float((found & there).sum() / union) if union else math.nan,
+            }
+        )
+    return rows
 
 
 def write_instances(path: str | Path, splits: Mapping[str, Instances]) -> None:

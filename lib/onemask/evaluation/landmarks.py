@@ -15,18 +15,20 @@ PARTS = {  # the labels that make up a part of data.face_mesh.OUTLINES
     "face": ("skin", "eyebrow", "nose", "eye", "mouth"),
 }
 COLUMNS = ["method", "seed", "part", "iou"]
+SURE = 0.5  # the probability of a face from which its landmarks count
+FINE = 8  # masks are drawn at so many times their size: Pillow draws on whole pixels
 Outlines = Mapping[str, Sequence[Sequence[int]]]
 
 
 def part_masks(points: np.ndarray, outlines: Outlines, size: int) -> dict[str, np.ndarray]:
-    """Bool [size, size] per part: the pixels within its polygons; points [n, 2] are shares of the image's sides."""
+    """Bool [size, size] per part: pixels of which its polygons cover half; points [n, 2] are shares of the sides."""
     masks = {}
     for part, polygons in outlines.items():
-        canvas = Image.new("1", (size, size))
+        canvas = Image.new("1", (FINE * size, FINE * size))
         for polygon in polygons:
-            corners = [tuple(corner) for corner in (points[list(polygon)] * size - 0.5).tolist()]  # pixels' centres
-            ImageDraw.Draw(canvas).polygon(corners, fill=1)
-        masks[part] = np.asarray(canvas)
+            corners = np.rint(points[list(polygon)] * FINE * size - 0.5).astype(int)
+            ImageDraw.Draw(canvas).polygon([tuple(corner) for corner in corners.tolist()], fill=1)
+        masks[part] = np.asarray(canvas).reshape(size, FINE, size, FINE).mean((1, 3)) >= 0.5
     return masks
 
 

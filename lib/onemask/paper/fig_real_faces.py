@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onemask.evaluation.landmarks import SURE
 from onemask.files import read_npz
 from onemask.labels import LabelSet, read_labels
 from onemask.paper.pictures import GAP, MARGIN, STEP, Sheet, enlarged, label_entries, labelled, line_height, span
@@ -21,7 +22,7 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
 
     options: title of the method, columns, opacity, and cases {title: seeds}, chosen by eye.
     """
-    faces = read_npz(inputs["landmarks"], ["seeds", "points", "images"], "landmarks", "make them again")
+    faces = read_npz(inputs["landmarks"], ["seeds", "points", "scores", "images"], "landmarks", "make them again")
     label_maps = read_npz(inputs["label_maps"], ["label_maps"], "label maps", "make them again")["label_maps"]
     chosen = choose(faces, pd.read_csv(inputs["rows"]), options["cases"], options["columns"])
     shown = {seed: (faces["images"][i], label_maps[i]) for i, seed in enumerate(faces["seeds"].tolist())}
@@ -34,9 +35,11 @@ def choose(
 ) -> dict[str, list[int]]:
     """Seeds per title: the cases, the `count` widest open mouths, and the lowest IoU in the mean over parts.
 
-    The first face is the annotated one, which is left out.
+    The first face is the annotated one, which is left out, as are faces without landmarks that count.
     """
-    seeds, points = faces["seeds"][1:], faces["points"][1:]
+    counts = faces["scores"] > SURE
+    counts[0] = False
+    seeds, points = faces["seeds"][counts], faces["points"][counts]
     apart = [np.linalg.norm(points[:, a] - points[:, b], axis=1) for a, b in (INNER_LIPS, EYES)]
     open_mouths = seeds[np.argsort(-apart[0] / apart[1], kind="stable")[:count]].tolist()
     worst = rows[rows["seed"].isin(seeds)].groupby("seed")["iou"].mean().nsmallest(count).index.tolist()

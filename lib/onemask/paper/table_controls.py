@@ -57,4 +57,5 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
         "images; the generated images of the annotator are those of the methods, with the labels of the network that",
         f"stands for a human. In percent: mean and sample standard deviation over {ranged(table['runs'])} runs.",
     ]
-    return Table(" ".join(sentences), "tab:controls", [Tabular("trained on", [("wIoU", classes)], blocks)])
+    groups = [("wIoU", [escape(name) for name in classes])]
+    return Table(" ".join(sentences), "tab:controls", [Tabular("trained on", groups, blocks)])

@@ -21,6 +21,7 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="hex SHA-256; `sha256sum FILE` prints it")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 REAL = "real"  # in the place of a method: a downstream training without synthetic images
+REFERENCES = ("renders", "annotator")  # likewise, in the controls: what real images and the annotator's labels give
 RELEASED = "released"  # the authors' own latents and label maps: no images to invert
 
 

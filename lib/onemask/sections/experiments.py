@@ -88,7 +88,7 @@ class ControlSettings(Section):
 
     classes: list[Name] | None = None
     methods: list[Name]
-    ratio: Positive = Field(5, description="synthetic images per real one")
+    ratio: Positive | None = Field(None, description="synthetic images per real one; null: the largest of `ratios`")
     real: Positive | None = Field(None, description="annotated real images to train on; null: as in Table 3")
     steps: Positive | None = Field(None, description="of the optimiser; null: as in Table 3")
 
@@ -117,12 +117,14 @@ class DownstreamSettings(Section):
 
     @model_validator(mode="after")
     def _images_suffice(self) -> DownstreamSettings:
-        fewest = min([self.real, *(control.real for control in self.controls.values() if control.real)])
-        if self.batch > fewest:
-            raise ValueError(f"batch: {self.batch} is more than the {fewest} real images")
+        if self.batch > self.real:
+            raise ValueError(f"batch: {self.batch} is more than the {self.real} real images")
         for name, control in self.controls.items():
-            if (control.real or 0) > self.real or control.ratio > max(self.ratios):
-                raise ValueError(f"controls.{name}: wants more images than `real` and the largest of `ratios` provide")
+            if not self.batch <= (control.real or self.real) <= self.real:
+                allowed = f"{self.batch} (batch) to {self.real} (real)"
+                raise ValueError(f"controls.{name}.real: {control.real} is not {allowed}; or set `controls: null`")
+            if (control.ratio or 1) > max(self.ratios):
+                raise ValueError(f"controls.{name}.ratio: {control.ratio} is more than the largest of `ratios`")
         return self
 
 

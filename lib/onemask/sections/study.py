@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -68,6 +68,14 @@ class ClassSettings(PerClass):
     methods: list[str] | None = None
     case_study: bool = False
     scans: ScansSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_resolved(cls, values: Any) -> Any:
+        """The study's sections, not the package's defaults, stand for what a class leaves out."""
+        if isinstance(values, dict) and (missing := [name for name in PER_CLASS if name not in values]):
+            raise ValueError(f"{missing[0]}: the study's was not laid below the class")
+        return values
 
     @model_validator(mode="after")
     def _sources_fit(self) -> ClassSettings:

@@ -76,13 +76,15 @@ def annotate(
 
 @app.command()
 def label(
-    generator: Annotated[str, typer.Argument(help="a checkpoint's file, or study:class, as demo:face")],
+    generator: Annotated[str, typer.Option(help="a checkpoint's file, study:class as demo:face, or real_faces")],
     out: Annotated[Path | None, typer.Option(help="folder of the session; one that is there is continued")] = None,
     labels: Annotated[Path | None, typer.Option(help="names and colours; a study's class brings its own")] = None,
     clustering: Annotated[Path | None, typer.Option(help="a clustering that is there already; else it is made")] = None,
     method: Annotated[str, typer.Option(help="one of the study's methods")] = "hfc_swav_fcn",
     study: Annotated[str, typer.Option(help="the study whose settings are used")] = "demo",
-    truncation: Annotated[float, typer.Option(min=0.0, max=1.0, help="psi of the samples")] = 0.7,
+    truncation: Annotated[
+        float | None, typer.Option(min=0.01, max=1.0, help="psi of the samples at first; the study's, or 0.7")
+    ] = None,
     host: Annotated[str, typer.Option(help="another than loopback asks every visitor for a token")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,

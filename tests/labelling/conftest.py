@@ -6,9 +6,10 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
+from onemask.annotation.command import SECTIONS
 from onemask.config import load_study
 from onemask.labelling.server import make_app
-from onemask.labelling.session import Session
+from onemask.labelling.session import Session, Setup
 from onemask.labels import LabelSet
 from onemask.stylegan2.checkpoint import save_generator
 from onemask.stylegan2.generator import Generator
@@ -31,7 +32,10 @@ def opened(generator, tmp_path):
     """A function that opens the session anew, with any method."""
 
     def open_it(method="hfc_swav_mlp", folder=tmp_path / "session"):
-        return Session(folder, generator[0], LABELS, load_study({"study": "test"}), method, 0.7)
+        study = load_study({"study": "test"})
+        sections = {name: getattr(study, name).model_dump(mode="json") for name in SECTIONS}
+        setup = Setup(study.methods[method].model_dump(mode="json"), sections, 0.7)
+        return Session(folder, generator[0], LABELS, setup)
 
     return open_it
 
@@ -42,8 +46,8 @@ def session(opened):
 
 
 @pytest.fixture
-def client(session, generator):
-    with TestClient(make_app(session, generator[1]), **LOCAL) as made:
+def client(session):
+    with TestClient(make_app(session), **LOCAL) as made:
         yield made
 
 

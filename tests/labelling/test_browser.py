@@ -41,6 +41,11 @@ def until(happens, seconds=90):
     raise AssertionError("it did not happen in time")
 
 
+def answers(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture(scope="module")
 def port():
     with socket.socket() as free:
@@ -66,21 +71,13 @@ def serve(folder, port):
         for process in running:
             process.kill()
             process.wait()
-        command = [
-            sys.executable,
-            "-m",
-            "onemask.cli",
-            "label",
-            "g.safetensors",
-            "--labels",
-            "labels.yaml",
-            "--out",
-            "s",
-        ]
-        command += ["--study", "test", "--method", "hfc_swav_mlp", "--port", str(port)]
+        given = {"generator": "g.safetensors", "labels": "labels.yaml", "out": "s", "method": "hfc_swav_mlp"}
+        given |= {"study": "test", "port": str(port)}
+        options = [part for name, value in given.items() for part in (f"--{name}", value)]
+        command = [sys.executable, "-m", "onemask.cli", "label", *options]
         running.append(subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True))
         assert f"http://127.0.0.1:{port}/" in running[-1].stdout.readline()
-        until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
+        until(lambda: answers(port))
 
     yield start
     for process in running:
@@ -126,7 +123,7 @@ class Page:
             ActionChains(self.browser).move_to_element_with_offset(self.mask, *self.point(*point)).click().perform()
 
     def saved(self, seed=0):
-        path = self.folder / f"s/masks/{seed}.png"
+        path = self.folder / f"s/masks/{seed}_070.png"
         return np.array(Image.open(path)) if path.is_file() else np.zeros((16, 16), np.uint8)
 
     def shoot(self, name):
@@ -241,11 +238,20 @@ def test_two_tabs_do_not_overwrite_each_other(page, port):
     page.browser.switch_to.window(first)
     page.press("b")
     page.drag((4, 12), (8, 12))
-    until(lambda: "changed on another page" in page.message.text)
+    until(lambda: "changed on another page" in page.conflict.text)
     assert np.array_equal(page.saved(77), kept)
 
 
 def test_a_killed_server_and_a_reload_lose_nothing(page, serve, port):
+    kept = page.saved(77)
+    page.theirs.click()
+    until(lambda: not page.conflict.is_displayed())
+    serve()  # the page stays open
+    page.press("b")
+    page.press("2")
+    page.drag((4, 12), (8, 12))
+    until(lambda: (page.saved(77)[12, 4:9] == 2).all())
+    assert np.array_equal(page.saved(77)[:8], kept[:8])
     before = {path.name: path.read_bytes() for path in (page.folder / "s/masks").glob("*.png")}
     serve()
     page.browser.get(f"http://127.0.0.1:{port}/")

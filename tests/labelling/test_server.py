@@ -2,6 +2,9 @@
 
 import io
 import json
+import shutil
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +13,13 @@ from PIL import Image
 from pycocotools.coco import COCO
 from tests.labelling.conftest import LABELS, LOCAL, finished
 
+from onemask.annotation.labeller import load_labeller
+from onemask.config import load_study
 from onemask.data.annotated import read_annotated
 from onemask.errors import OnemaskError
+from onemask.labelling.command import Options, held, subject_of
 from onemask.labelling.server import MOST_UPLOAD, make_app
+from onemask.labelling.session import EMPTY, Sample, Setup, version_of
 
 HALVES = np.repeat([[1] * 8 + [2] * 8], 16, axis=0).astype(np.uint8)
 
@@ -23,8 +30,16 @@ def png(values, mode=None):
     return stream.getvalue()
 
 
-def put(client, values=HALVES, seed=3, version=0, **more):
+FIRST = version_of(HALVES)
+
+
+def put(client, values=HALVES, seed=3, version=EMPTY, **more):
     return client.put(f"/api/mask/{seed}?version={version}", content=values.tobytes(), **more)
+
+
+def fit(client, session):
+    assert client.post("/api/fit").status_code == 200
+    return finished(session)
 
 
 def test_the_page_and_its_files_come_from_the_server_alone(client):
@@ -38,24 +53,23 @@ def test_the_page_and_its_files_come_from_the_server_alone(client):
 
 
 def test_a_sample_is_painted_fitted_and_seen_on_others(client, session):
-    assert client.get("/api/state").json()["masks"] == {}
+    assert client.get("/api/state").json()["painted"] == []
     image = Image.open(io.BytesIO(client.get("/api/image/3").content))
-    assert image.size == (16, 16) and np.array_equal(np.array(image), session.image(3))
+    assert image.size == (16, 16) and np.array_equal(np.array(image), session.image(Sample(3, 0.7)))
     assert client.get("/api/predicted/9").json()["message"].startswith("nothing is fitted yet")
-    assert put(client).json() == {"version": 1}
+    assert put(client).json() == {"version": FIRST}
     stored = client.get("/api/mask/3")
-    assert stored.headers["X-Version"] == "1" and stored.content == HALVES.tobytes()
-    assert client.post("/api/fit").status_code == 200
-    work = finished(session)
+    assert stored.headers["X-Version"] == FIRST and stored.content == HALVES.tobytes()
+    work = fit(client, session)
     assert work.state == "done" and work.message == "fitted on 1 sample", work
     state = client.get("/api/state").json()
     assert state["fits"] == 1 and state["work"]["steps"] == 5 and state["work"]["what"] == "fit"
-    answer = client.get("/api/predicted/9")
-    assert 0 <= float(answer.headers["X-Uncertainty"]) <= 1
-    predicted = np.frombuffer(answer.content, np.uint8).reshape(16, 16)
+    predicted = np.frombuffer(client.get("/api/predicted/9").content, np.uint8).reshape(16, 16)
     assert set(np.unique(predicted)) <= {0, 1, 2}
-    overlay = np.array(Image.open(io.BytesIO(client.get("/api/predicted/9/overlay").content)))
-    assert np.array_equal(overlay[predicted == 0], session.image(9)[predicted == 0])
+    answer = client.get("/api/predicted/9/overlay")
+    assert 0 <= float(answer.headers["X-Uncertainty"]) <= 1
+    overlay = np.array(Image.open(io.BytesIO(answer.content)))
+    assert np.array_equal(overlay[predicted == 0], session.image(Sample(9, 0.7))[predicted == 0])
     clusters = np.frombuffer(client.get("/api/clusters/3").content, np.uint16)
     assert clusters.shape == (256,) and clusters.max() < 20
 
@@ -63,90 +77,148 @@ def test_a_sample_is_painted_fitted_and_seen_on_others(client, session):
 def test_a_second_sample_makes_it_few_shot(client, session):
     put(client)
     put(client, HALVES[:, ::-1], seed=4)
-    client.post("/api/fit")
-    assert finished(session).message == "fitted on 2 samples"
+    assert fit(client, session).message == "fitted on 2 samples"
+
+
+def test_a_refit_looks_at_as_many_samples_as_a_first_fit():
+    method = {"clustering": None, "settings": {"epochs": 100, "learning_rate": 1}}
+    setup = Setup(method, {"heads": {"epochs": 200}}, 0.7)
+    assert setup.budget(1).sections["heads"]["epochs"] == 200 and setup.budget(4).sections["heads"]["epochs"] == 50
+    assert setup.budget(4).method["settings"] == {"epochs": 25, "learning_rate": 1}
+    assert setup.budget(1000).sections["heads"]["epochs"] == 20
+
+
+def test_one_number_at_another_truncation_is_another_sample(client, session, opened):
+    first, second = (client.get(f"/api/image/3?truncation={t}").content for t in (0.7, 0.35))
+    assert first != second and client.get("/api/image/3").content == first
+    put(client)
+    client.put(f"/api/mask/3?version={EMPTY}&truncation=0.35", content=HALVES[:, ::-1].tobytes())
+    assert list(opened().masks) == [Sample(3, 0.35), Sample(3, 0.7)]
+    assert client.get("/api/mask/3?truncation=0.35").content == HALVES[:, ::-1].tobytes()
+    assert "truncation is more than 0" in client.get("/api/image/3?truncation=0").json()["message"]
+    assert fit(client, session).message == "fitted on 2 samples"
 
 
 def test_what_was_painted_and_fitted_survives_a_restart(client, session, opened):
     put(client)
-    client.post("/api/fit")
-    finished(session)
+    fit(client, session)
     (session.folder / "masks/.7.123.part.png").write_bytes(b"what a killed server left")
     again = opened()
-    assert list(again.masks) == [3] and np.array_equal(again.masks[3].values, HALVES)
-    assert np.array_equal(again.predict(9)[0], session.predict(9)[0])
+    assert list(again.masks) == [Sample(3, 0.7)] and np.array_equal(again.mask(Sample(3, 0.7)), HALVES)
+    other = Sample(9, 0.7)
+    assert np.array_equal(again.predict(other).label_map, session.predict(other).label_map)
+    with TestClient(make_app(again), **LOCAL) as later:  # a page that was left open goes on where it was
+        assert put(later, HALVES[:, ::-1], version=FIRST).status_code == 200
+        assert put(later, HALVES, version=FIRST).status_code == 409
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_kill_between_two_segmenters_leaves_a_whole_one(complete, client, session, opened):
+    put(client)
+    fit(client, session)
+    labeller, coming = session.folder / "labeller", session.folder / "labeller.next"
+    if complete:  # killed after the old one went
+        labeller.rename(coming)
+    else:
+        shutil.copytree(labeller, coming)
+        (coming / "labels.yaml").unlink()
+    again = opened()
+    other = Sample(9, 0.7)
+    assert np.array_equal(again.predict(other).label_map, session.predict(other).label_map) and not coming.exists()
 
 
 def test_the_segmenter_stays_until_a_new_one_is_ready(client, session):
     put(client)
-    client.post("/api/fit")
-    finished(session)
-    before = session.labeller
-    client.delete("/api/mask/3")
-    client.post("/api/fit")
-    work = finished(session)
-    assert work.state == "failed" and "no sample is painted yet" in work.message and session.labeller is before
+    fit(client, session)
+    before = session.fitted
+    session.setup.method["head"] = "mlp2"
+    work = fit(client, session)
+    assert work.state == "failed" and "'mlp2' is unknown" in work.message and session.fitted is before
+    assert work.serial == 2 and client.get("/api/predicted/9").status_code == 200
 
 
 def test_work_can_be_cancelled_and_does_not_start_twice(client, session):
     put(client)
-    session.sections["swav"]["steps"] = 100_000
+    session.setup.sections["swav"]["steps"] = 100_000
     client.post("/api/fit")
     assert "fit is still running" in client.post("/api/fit").json()["message"]
     client.post("/api/cancel")
-    assert finished(session).state == "cancelled" and session.labeller is None
-    session.sections["swav"]["steps"] = 2
-    client.post("/api/fit")
-    assert finished(session).state == "done"
+    assert finished(session).state == "cancelled" and session.fitted is None
+    session.setup.sections["swav"]["steps"] = 2
+    assert fit(client, session).state == "done"
+
+
+def test_clusters_are_made_while_somebody_paints(client, session):
+    assert session.wants_clustering() and "no clusters yet" in client.get("/api/clusters/3").json()["message"]
+    session.start("clustering", session.cluster)
+    assert put(client).status_code == 200
+    assert finished(session).message == "the clusters are ready" and not session.wants_clustering()
+    assert client.get("/api/clusters/3").status_code == 200
+
+
+def test_another_method_in_the_same_folder_has_a_clustering_of_its_own(client, session, opened):
+    put(client)
+    fit(client, session)
+    again = opened("hfc_kmeans")
+    again.setup.sections["kmeans"]["pixels"] = 64
+    with TestClient(make_app(again), **LOCAL) as other:
+        assert fit(other, again).state == "done", again.work
+    assert len(list(session.folder.glob("clustering.*.safetensors"))) == 2
+    assert opened().predict(Sample(9, 0.7)).label_map.shape == (16, 16)  # the labeller has what it was fitted with
 
 
 def test_two_pages_do_not_overwrite_each_other(client):
-    assert put(client).json() == {"version": 1}
+    assert put(client).json() == {"version": FIRST}
     late = put(client, HALVES[:, ::-1])
     assert late.status_code == 409 and "another page" in late.json()["message"]
     assert client.get("/api/mask/3").content == HALVES.tobytes()
-    assert put(client, HALVES[:, ::-1], version=1).json() == {"version": 2}
+    assert put(client, HALVES[:, ::-1], version=FIRST).json() == {"version": version_of(HALVES[:, ::-1])}
+
+
+def test_a_folder_is_one_server_s(tmp_path):
+    with held(tmp_path), pytest.raises(OnemaskError, match="another `onemask label` has it open"), held(tmp_path):
+        pass
+    with held(tmp_path):
+        pass
 
 
 def test_an_uploaded_mask_is_taken_and_a_bad_one_explained(client):
-    headers = {"Content-Type": "image/png"}
-    good = client.put("/api/mask/3?version=0", content=png(HALVES), headers=headers)
-    assert good.json() == {"version": 1}
+    assert client.post("/api/read", content=png(HALVES)).content == HALVES.tobytes()
+    jpeg = io.BytesIO()
+    Image.fromarray(HALVES).save(jpeg, "jpeg")
     for content, message in (
         (png(HALVES[:8]), "the uploaded mask: is 16 x 8, the generator makes 16 x 16"),
         (png(HALVES + 5), "the uploaded mask: holds 7, but there are labels 0 to 2"),
         (png(np.stack([HALVES] * 3, axis=-1)), "the uploaded mask: is RGB"),
         (png(np.zeros((16, 16), np.uint8)), "holds nothing but background"),
         (b"\x80\x04cos\nsystem\n", "the uploaded mask: not a readable image"),
-        (png(np.zeros((9000, 9000), np.uint8)), "the uploaded mask: "),
+        (jpeg.getvalue(), "the uploaded mask: not a readable image (a PNG is wanted"),
+        (png(np.zeros((9000, 9000), np.uint8)), "the uploaded mask: is 9000 x 9000"),
     ):
-        answer = client.put("/api/mask/3?version=1", content=content, headers=headers)
+        answer = client.post("/api/read", content=content)
         assert answer.status_code == 400 and message in answer.json()["message"], answer.json()
-    assert client.get("/api/mask/3").content == HALVES.tobytes()
 
 
 def test_masks_that_cannot_be_are_explained(client):
     assert "10 bytes, expected 16 x 16" in client.put("/api/mask/3?version=0", content=b"0123456789").json()["message"]
     assert "label 9, the list has 0 to 2" in put(client, HALVES * 0 + 9).json()["message"]
-    assert "a seed is a whole number" in put(client, seed=-1).json()["message"]
+    assert "number is a whole one from 0" in put(client, seed=-1).json()["message"]
     assert client.put("/api/mask/3?version=0", content=b"0" * (MOST_UPLOAD + 1)).status_code == 413
     assert client.put("/api/mask/..%2f..%2fevil?version=0", content=b"").status_code in (404, 422)
 
 
 def test_an_undone_mask_is_none(client, session, opened):
     put(client)
-    put(client, HALVES * 0, version=1)
+    assert put(client, HALVES * 0, version=FIRST).json() == {"version": EMPTY}
     assert list(opened().masks) == [] and not list((session.folder / "masks").glob("*.png"))
-    client.post("/api/fit")
-    assert "no sample is painted" in finished(session).message
+    assert "no sample is painted" in client.post("/api/fit").json()["message"]
 
 
-def test_results_leave_the_page(client, session, generator):
+def test_results_leave_the_page(client, session, generator, tmp_path):
     assert "no sample is painted" in client.post("/api/export/set").json()["message"]
     assert "nothing is fitted" in client.post("/api/export/images?count=3").json()["message"]
     put(client)
-    client.post("/api/fit")
-    finished(session)
+    fit(client, session)
     assert client.post("/api/export/images?count=0").status_code == 400
     client.post("/api/export/images?count=3")
     work = finished(session)
@@ -154,46 +226,80 @@ def test_results_leave_the_page(client, session, generator):
     [out] = session.folder.glob("images-*")
     dataset = COCO(str(out / "annotations.json"))
     assert len(dataset.getImgIds()) == 3
-    assert "written" in client.post("/api/export/set").json()["message"]
+    client.post("/api/export/images?count=2")
+    assert "(3 images" in finished(session).message, "there are more already"
+    assert "not 1 to test on" in client.post("/api/export/set?test=1").json()["message"]
+    put(client, HALVES[:, ::-1], seed=4)
+    answer = client.post("/api/export/set?test=1")
+    assert answer.content == (session.folder / "annotated.npz").read_bytes() and "X-Message" in answer.headers
     annotated = read_annotated(session.folder / "annotated.npz", LABELS, generator[0])
-    assert np.array_equal(annotated.label_maps[0], HALVES) and annotated.metadata["seeds"] == [3]
+    assert np.array_equal(annotated.label_maps[0], HALVES) and annotated.metadata["samples"] == [[3, 0.7], [4, 0.7]]
+    assert annotated.indices("exemplars").tolist() == [0] and annotated.indices("test").tolist() == [1]
     assert np.array_equal(annotated.ws[0], generator[0].sample_ws([3], 0.7)[0].numpy())
+    with zipfile.ZipFile(io.BytesIO(client.post("/api/export/labeller").content)) as archive:
+        archive.extractall(tmp_path)
+    assert load_labeller(tmp_path / "labeller", generator[0]).labels.names == LABELS.names
 
 
-def test_strangers_are_refused(session, generator):
-    app = make_app(session, generator[1])
-    assert TestClient(app, base_url="http://evil.example:8000").get("/api/state").status_code == 403
+def test_strangers_are_refused(session):
+    app = make_app(session)
+    assert TestClient(app, base_url="http://evil.example:8000").get("/").status_code == 403
     plain = TestClient(app, base_url=LOCAL["base_url"])
-    assert plain.get("/api/state").status_code == 200
+    assert plain.get("/").status_code == 200
+    for path in ("state", "image/3", "predicted/3/overlay"):  # as another site's <img> asks
+        assert plain.get(f"/api/{path}").status_code == 403
     assert plain.post("/api/fit").status_code == 403, "another site's form sends no header of its own"
-    guarded = TestClient(make_app(session, generator[1], "secret"), base_url="http://10.0.0.1:8000")
+    assert "frame-ancestors 'none'" in plain.get("/").headers["content-security-policy"]
+    away = {"base_url": "http://10.0.0.1:8000", "headers": LOCAL["headers"]}
+    guarded = TestClient(make_app(session, "secret"), **away)
     assert guarded.get("/api/state").status_code == guarded.get("/?token=guess").status_code == 403
-    assert guarded.get("/?token=secret").status_code == 200
+    welcomed = guarded.get("/?token=secret")
+    assert welcomed.status_code == 200 and "token" not in str(welcomed.url)
     assert guarded.get("/api/state").status_code == 200, "the cookie holds the token"
 
 
 def test_a_session_of_another_generator_or_a_broken_mask_is_one_line(session, opened):
     (session.folder / "masks").mkdir(exist_ok=True)
-    (session.folder / "masks/5.png").write_bytes(b"no image")
-    with pytest.raises(OnemaskError, match="5.png: not a readable image"):
+    (session.folder / "masks/5_070.png").write_bytes(b"no image")
+    with pytest.raises(OnemaskError, match="5_070.png: not a readable image"):
         opened()
     content = json.loads((session.folder / "session.json").read_text())
     (session.folder / "session.json").write_text(json.dumps(content | {"generator": "another"}))
     with pytest.raises(OnemaskError, match="a session of another generator"):
         opened()
-    with pytest.raises(OnemaskError, match="--method 'x' is not one of"):
-        opened("x")
 
 
 @pytest.mark.parametrize("method", ["repurposegan_mlp", "hfc_kmeans", "datasetgan"])
-def test_other_methods_fit_as_well(method, opened, generator, tmp_path):
+def test_other_methods_fit_as_well(method, opened, tmp_path):
     session = opened(method, tmp_path / "other")
-    session.sections["kmeans"]["pixels"] = 64
-    with TestClient(make_app(session, generator[1]), **LOCAL) as client:
+    session.setup.sections["kmeans"]["pixels"] = 64
+    with TestClient(make_app(session), **LOCAL) as client:
         put(client)
-        client.post("/api/fit")
-        assert finished(session).state == "done", session.work
-        answer = client.get("/api/predicted/9")
+        assert fit(client, session).state == "done", session.work
+        answer = client.get("/api/predicted/9/overlay")
         assert answer.status_code == 200 and ("X-Uncertainty" in answer.headers) == (method != "hfc_kmeans")
-        clusters = client.get("/api/clusters/3")
-        assert clusters.status_code == 400 and "no clusters yet" in clusters.json()["message"]
+        assert client.get("/api/clusters/3").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"generator": "demo:dog"}, "demo:dog: the study has face"),
+        ({"generator": "demo:face", "method": "x"}, "--method 'x' is not one of"),
+        ({"generator": "g.pkl"}, "--labels: which labels are there"),
+        ({"generator": "g.pkl", "labels": "l.yaml", "clustering": Path("none")}, "--clustering none: there is no such"),
+        ({"generator": "nowhere:face"}, "no study 'nowhere'"),
+    ],
+)
+def test_options_that_do_not_fit(options, message):
+    with pytest.raises(OnemaskError, match=message):
+        subject_of(Options(**options))
+
+
+def test_a_class_has_its_own_sections_and_the_study_s_truncation(monkeypatch):
+    monkeypatch.setattr("onemask.labelling.command.there", Path)
+    study, subject = load_study({"study": "demo"}), subject_of(Options("demo:cat"))
+    assert subject.name == "demo-cat" and subject.setup.truncation == study.truncation
+    assert subject.setup.sections["swav"] == study.classes["cat"].swav.model_dump(mode="json")
+    faces = subject_of(Options("real_faces"))
+    assert faces.resolution == 256 and faces.setup.sections["swav"]["upsampling"] == "bilinear"

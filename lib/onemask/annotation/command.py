@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from onemask.annotation.card import write_card, write_preview
 from onemask.annotation.labeller import LABELS, SEGMENTER, Labeller, fit_labeller, layered, load_labeller
-from onemask.annotation.stream import write_dataset
+from onemask.annotation.stream import Timing, write_dataset
 from onemask.checkpoints.reader import read_generator
 from onemask.config import load_study
 from onemask.data.labelled import LabelledWriter, read_label_map
@@ -25,8 +26,10 @@ from onemask.labels import LabelSet, read_labels
 from onemask.sections import Study
 from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.inversion import InversionSettings, invert
+from onemask.stylegan2.protocol import FeatureGenerator
 
 SECTIONS = ("swav", "simclr", "kmeans", "samples", "heads")
+DRAWN = ("truncation", "seed", "most_certain")  # how images are drawn, as the data set's source keeps it
 LEAST_PSNR = 15.0  # dB; below it an inverted image shows something else
 
 
@@ -72,7 +75,7 @@ def run(request: Request) -> str:
     set_up_torch(request.threads, device)
     generator = read_generator(request.generator).to(device)
     source: dict[str, Any] = {"generator": generator.fingerprint()}
-    source |= {name: getattr(request, name) for name in ("truncation", "seed", "most_certain")}
+    source |= {name: getattr(request, name) for name in DRAWN}
     if request.labellers:
         labeller = layered([load_labeller(folder, generator) for folder in request.labellers])
         source["labellers"] = [sha256(folder / SEGMENTER) for folder in request.labellers]
@@ -86,13 +89,26 @@ def run(request: Request) -> str:
         source |= {"annotation": hashlib.sha256(shown).hexdigest(), "study": request.study, "method": request.method}
         writer = LabelledWriter(request.out, annotation.labels, source)
         labeller = fitted(request, generator, study, annotation)
-    arguments = (request.count, request.truncation, request.seed, request.batch, request.most_certain)
-    timing = write_dataset(writer, generator, labeller, *arguments)
-    writer.finish()
-    write_preview(request.out, writer, labeller.labels)
-    write_card(request.out, writer, labeller.labels, source)
+    timing = label_images(writer, generator, labeller, source, request.count, request.batch)
     print(f"{request.out}: {timing.report()}")
     return timing.report()
+
+
+def label_images(
+    writer: LabelledWriter,
+    generator: FeatureGenerator,
+    labeller: Labeller,
+    source: Mapping[str, Any],
+    count: int,
+    batch: int = 8,
+) -> Timing:
+    """Complete a data set to `count` images, with its preview and card. `source` is the writer's, DRAWN in it."""
+    drawn = {name: source[name] for name in DRAWN}
+    timing = write_dataset(writer, generator, labeller, count, batch=batch, **drawn)
+    writer.finish()
+    write_preview(writer.folder, writer, labeller.labels)
+    write_card(writer.folder, writer, labeller.labels, source)
+    return timing
 
 
 def check(request: Request) -> None:

@@ -108,15 +108,15 @@ def palette_image(label_map: np.ndarray, labels: LabelSet) -> Image.Image:
 def read_label_map(path: str | Path | BinaryIO, labels: LabelSet, size: int) -> np.ndarray:
     """A label map uint8 [size, size] from a PNG of grey or palette values; OnemaskError names what is wrong."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             if image.mode not in ("L", "P", "1", "I;16"):
                 raise OnemaskError(f"{path}: is {image.mode}, a label map has one channel (grey or palette)")
+            if image.size != (size, size):  # before anything is decoded
+                width, height = image.size
+                raise OnemaskError(f"{path}: is {width} x {height}, the generator makes {size} x {size}")
             label_map = np.asarray(image).astype(np.int64)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise OnemaskError(f"{path}: not a readable image ({error})") from None
-    if label_map.shape != (size, size):
-        height, width = label_map.shape
-        raise OnemaskError(f"{path}: is {width} x {height}, the generator makes {size} x {size}")
+        raise OnemaskError(f"{path}: not a readable image (a PNG is wanted: {error})") from None
     if (largest := int(label_map.max())) >= len(labels):
         raise OnemaskError(f"{path}: holds {largest}, but there are labels 0 to {len(labels) - 1}")
     if label_map.max() == 0:

@@ -1,39 +1,59 @@
 """What a labelling session holds and does; it knows nothing of the web.
 
-On disk a folder: session.json (whose generator, which labels), masks/<seed>.png, clustering.safetensors once it is
-made, labeller/ once a segmenter is fitted. A mask is written as soon as it changes, so that nothing but the stroke
-being drawn can be lost.
+On disk a folder: session.json (whose generator, which labels), masks/<seed>_<100 x truncation>.png, a clustering once
+it is made, labeller/ once a segmenter is fitted. A mask is written as soon as it changes, so that nothing but the
+stroke being drawn can be lost.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import re
+import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from onemask.annotation.labeller import CLUSTERING, LABELS, Labeller, fit_clustering, fit_labeller, load_labeller
+from onemask.annotation.command import label_images
+from onemask.annotation.labeller import (
+    CLUSTERING,
+    LABELS,
+    SEGMENTER,
+    Labeller,
+    fit_clustering,
+    fit_labeller,
+    load_labeller,
+)
 from onemask.clustering.projection import FeatureProjection
 from onemask.data.annotated import AnnotatedSet, write_annotated
-from onemask.data.labelled import palette_image, read_label_map
+from onemask.data.labelled import LabelledWriter, palette_image, read_label_map
 from onemask.errors import OnemaskError
-from onemask.files import atomic, read_json, read_safetensors, write_json
+from onemask.files import atomic, read_json, read_safetensors, sha256, write_json
 from onemask.labels import LabelSet
 from onemask.progress import watched
-from onemask.sections import Study
-from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.images import to_pixels
+from onemask.stylegan2.protocol import FeatureGenerator
 
-SECTIONS = ("swav", "simclr", "kmeans", "samples", "heads")
-KEPT_IMAGES = 256  # generated images that are kept ready
+KEPT = 64  # images and predictions that are kept ready
+AT_ONCE = 2  # predictions
 MOST_SEED = 2**31
+LEAST_EPOCHS = 20
+EMPTY = "0"  # the version of a mask that holds nothing
+PIXELS_AT_ONCE = 1 << 16
+UNPAINTED = "no sample is painted yet: an empty mask teaches nothing; paint one"
+UNFITTED = "nothing is fitted yet; paint a sample, then fit"
 
 
 class Cancelled(Exception):
@@ -44,10 +64,59 @@ class Conflict(OnemaskError):
     """A mask was changed elsewhere since it was read."""
 
 
+class Sample(NamedTuple):
+    """One that the generator draws: the latent's seed, and how far it is pulled to the mean, in steps of 0.01."""
+
+    seed: int
+    truncation: float
+
+    @property
+    def stem(self) -> str:
+        """Of its file; the inverse of `parse`."""
+        return f"{self.seed}_{round(100 * self.truncation):03d}"
+
+    @classmethod
+    def parse(cls, stem: str) -> Sample | None:
+        """None for another file's stem."""
+        found = re.fullmatch(r"(\d+)_(\d{3})", stem)
+        return cls(int(found[1]), int(found[2]) / 100) if found else None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is fitted, and how: an entry of a study's methods and a study's sections, as plain values."""
+
+    method: Mapping[str, Any]
+    sections: Mapping[str, Mapping[str, Any]]
+    truncation: float
+
+    @property
+    def clustering(self) -> str | None:
+        """File of its clustering in a session: another kind or other settings are another file."""
+        name = self.method["clustering"]
+        if not name:
+            return None
+        settings = json.dumps([self.sections[name], self.truncation], sort_keys=True)
+        return f"clustering.{name}.{hashlib.sha256(settings.encode()).hexdigest()[:8]}.safetensors"
+
+    def budget(self, samples: int) -> Setup:
+        """The same for so many samples: as many of them are looked at as of one, so that a refit takes no longer."""
+
+        def fewer(settings: Mapping[str, Any]) -> dict[str, Any]:
+            if "epochs" not in settings:
+                return dict(settings)
+            epochs = settings["epochs"]
+            return {**settings, "epochs": min(epochs, max(LEAST_EPOCHS, epochs // samples))}
+
+        method = {**self.method, "settings": fewer(self.method["settings"])}
+        return Setup(method, {**self.sections, "heads": fewer(self.sections["heads"])}, self.truncation)
+
+
 @dataclass
 class Work:
-    """What runs, or ran last, in the background."""
+    """What runs, or ran last, in the background; each has a number of its own."""
 
+    serial: int = 0
     kind: str = ""
     state: str = "idle"  # running, done, failed, cancelled
     what: str = ""
@@ -60,119 +129,146 @@ class Work:
     def shown(self) -> dict[str, Any]:
         """For the page."""
         seconds = time.monotonic() - self.started if self.state == "running" else self.seconds
-        names = ("kind", "state", "what", "step", "steps", "message")
+        names = ("serial", "kind", "state", "what", "step", "steps", "message")
         return {**{name: getattr(self, name) for name in names}, "seconds": round(seconds, 1)}
 
 
-@dataclass
-class Mask:
-    """A label map uint8 [R, R] and how often it was changed."""
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A segmenter and its number: what was predicted by an older one is stale."""
 
-    values: np.ndarray
-    version: int = 1
+    number: int
+    labeller: Labeller
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """image uint8 [R, R, 3], label_map uint8 [R, R]; uncertainty None where the method states none."""
+
+    image: np.ndarray
+    label_map: np.ndarray
+    uncertainty: float | None
 
 
 class Session:
     """Masks of some samples of a generator, the segmenter fitted on them, and its predictions of others."""
 
-    def __init__(
-        self, folder: Path, generator: Generator, labels: LabelSet, study: Study, method: str, truncation: float
-    ) -> None:
+    def __init__(self, folder: Path, generator: FeatureGenerator, labels: LabelSet, setup: Setup) -> None:
         """Opens the folder's session, or begins one; OnemaskError where it is of another generator or other labels."""
-        if method not in study.methods:
-            raise OnemaskError(f"--method {method!r} is not one of {', '.join(study.methods)}")
-        self.folder, self.generator, self.labels, self.truncation = folder, generator, labels, truncation
-        self.method = study.methods[method].model_dump(mode="json")
-        self.sections = {name: getattr(study, name).model_dump(mode="json") for name in SECTIONS}
-        self._claim({"generator": generator.fingerprint(), "labels": list(labels.names), "truncation": truncation})
-        paths = [path for path in sorted((folder / "masks").glob("*.png")) if path.stem.isdigit()]
-        self.masks = {int(path.stem): Mask(read_label_map(path, labels, generator.resolution)) for path in paths}
+        self.folder, self.generator, self.labels, self.setup = folder, generator, labels, setup
+        self.size = generator.resolution
+        self._claim({"generator": generator.fingerprint(), "labels": list(labels.names)})
+        self.masks: dict[Sample, np.ndarray] = {}
+        for path in sorted((folder / "masks").glob("*.png")):
+            if sample := Sample.parse(path.stem):
+                self.masks[sample] = read_label_map(path, labels, self.size)
         self.work, self._cancel, self._lock = Work(), threading.Event(), threading.Lock()
-        self.fits = 0  # number of the segmenter: pictures of an older one are stale
-        self.labeller: Labeller | None = None
+        self._predicting = threading.BoundedSemaphore(AT_ONCE)
+        self.fitted: Fitted | None = None
+        _put_in_place(folder / "labeller.next", folder / "labeller")
         if (folder / "labeller" / LABELS).is_file():
-            self.labeller, self.fits = load_labeller(folder / "labeller", generator), 1
-        self.image = lru_cache(KEPT_IMAGES)(self._image)
-
-    # samples
-
-    def _image(self, seed: int) -> np.ndarray:
-        """The sample of a seed, uint8 [R, R, 3]."""
-        return to_pixels(self.generator.synthesize(self._ws([seed])), self.generator.resolution)[0]
-
-    @torch.no_grad()
-    def clusters(self, seed: int) -> np.ndarray:
-        """Index of each pixel's nearest prototype, uint16 [R, R]; OnemaskError before there are any."""
-        path = self.folder / CLUSTERING
-        tensors = read_safetensors(path)[0] if path.is_file() else {}
-        if "prototypes" not in tensors:
-            raise OnemaskError("there are no clusters yet; they come with the first fit of a method on SwAV")
-        projection = FeatureProjection.load(path).to(self.generator.device)
-        features = self.generator.features(self._ws([seed]))[1]
-        z = F.normalize(projection(features, self.generator.resolution), dim=1)[0]
-        scores = tensors["prototypes"].to(z) @ z.flatten(1)
-        return scores.argmax(0).view(z.shape[1:]).cpu().numpy().astype(np.uint16)
-
-    @torch.no_grad()
-    def predict(self, seed: int) -> tuple[np.ndarray, float | None]:
-        """Label map uint8 [R, R] of a sample and its uncertainty, None where the method states none.
-
-        OnemaskError before anything is fitted.
-        """
-        labeller = self.labeller
-        if labeller is None:
-            raise OnemaskError("nothing is fitted yet; paint a sample, then fit")
-        features = self.generator.features(self._ws([seed]))[1]
-        uncertainty = getattr(labeller.segmenter, "uncertainty", None)
-        value = float(uncertainty(features)[0]) if uncertainty else None
-        return labeller.segmenter.predict(features)[0].cpu().numpy(), value
-
-    def _ws(self, seeds: Sequence[int]) -> torch.Tensor:
-        if not all(0 <= seed < MOST_SEED for seed in seeds):
-            raise OnemaskError(f"a seed is a whole number from 0 to {MOST_SEED - 1}")
-        return self.generator.sample_ws(seeds, self.truncation)
-
-    # masks
-
-    def save_mask(self, seed: int, values: np.ndarray, version: int) -> int:
-        """Keep a label map [R, R], the successor of `version` (0: of none); returns the new version.
-
-        Conflict where another page was faster; OnemaskError for another size or an unknown label.
-        """
-        self._ws([seed])
-        size = self.generator.resolution
-        if values.shape != (size, size):
-            found = " x ".join(map(str, values.shape[::-1]))
-            raise OnemaskError(f"the mask is {found}, the image {size} x {size}: draw it on the image itself")
-        if (largest := int(values.max())) >= len(self.labels):
-            raise OnemaskError(f"the mask holds label {largest}, the list has 0 to {len(self.labels) - 1}")
-        with self._lock:
-            current = self.masks[seed].version if seed in self.masks else 0
-            if version != current:
-                raise Conflict(f"sample {seed} was changed on another page; reload it to see that, then go on")
-            if values.any():
-                with atomic(self._path(seed)) as temporary:
-                    palette_image(values.astype(np.uint8), self.labels).save(temporary)
-            else:
-                self._path(seed).unlink(missing_ok=True)
-            self.masks[seed] = Mask(values.astype(np.uint8), current + 1)
-        return current + 1
-
-    def drop_mask(self, seed: int) -> None:
-        """Forget a sample's mask."""
-        with self._lock:
-            self.masks.pop(seed, None)
-            self._path(seed).unlink(missing_ok=True)
-
-    def _path(self, seed: int) -> Path:
-        return self.folder / "masks" / f"{seed}.png"
+            self.fitted = Fitted(1, load_labeller(folder / "labeller", generator))
+        self.image = lru_cache(KEPT)(self._image)
+        self._predicted = lru_cache(KEPT)(self._predict)
 
     def _claim(self, content: dict[str, Any]) -> None:
         path = self.folder / "session.json"
-        if path.is_file() and (old := read_json(path)) != content:
-            changed = next(key for key in content if old.get(key) != content[key])
-            raise OnemaskError(f"{self.folder}: holds a session of another {changed}; choose another folder")
+        if path.is_file():
+            old = read_json(path)
+            if changed := [key for key in content if old.get(key) != content[key]]:
+                raise OnemaskError(f"{self.folder}: holds a session of another {changed[0]}; choose another folder")
         write_json(path, content)
+
+    # samples
+
+    def sample(self, seed: int, truncation: float | None = None) -> Sample:
+        """The sample that a page names; OnemaskError for one that there is not."""
+        truncation = self.setup.truncation if truncation is None else truncation
+        if not 0 <= seed < MOST_SEED:
+            raise OnemaskError(f"a sample's number is a whole one from 0 to {MOST_SEED - 1}")
+        if not 0 < truncation <= 1:
+            raise OnemaskError("the truncation is more than 0 and at most 1")
+        return Sample(seed, round(truncation, 2))
+
+    @torch.no_grad()
+    def _image(self, sample: Sample) -> np.ndarray:
+        """uint8 [R, R, 3]."""
+        return to_pixels(self.generator.synthesize(self._ws([sample])), self.size)[0]
+
+    @torch.no_grad()
+    def clusters(self, sample: Sample) -> np.ndarray:
+        """Index of each pixel's nearest prototype, uint16 [R, R]; OnemaskError before there are any."""
+        if not (self._clustering_path and self._clustering_path.is_file()):
+            raise OnemaskError("there are no clusters yet; a method on SwAV makes them before its first fit")
+        projection, prototypes = self._prototypes
+        features = self.generator.features(self._ws([sample]))[1]
+        z = F.normalize(projection(features, self.size), dim=1)[0].flatten(1)
+        nearest = [(prototypes @ part).argmax(0) for part in z.split(PIXELS_AT_ONCE, dim=1)]
+        return torch.cat(nearest).view(self.size, self.size).cpu().numpy().astype(np.uint16)
+
+    @cached_property
+    def _prototypes(self) -> tuple[FeatureProjection, Tensor]:
+        tensors = read_safetensors(self._clustering_path)[0]
+        if "prototypes" not in tensors:
+            raise OnemaskError("this method has no clusters to fill; choose one on SwAV")
+        projection = FeatureProjection.load(self._clustering_path).to(self.generator.device)
+        return projection, tensors["prototypes"].to(self.generator.device)
+
+    def predict(self, sample: Sample) -> Prediction:
+        """By the segmenter as it is now; OnemaskError before anything is fitted."""
+        if self.fitted is None:
+            raise OnemaskError(UNFITTED)
+        with self._predicting:
+            return self._predicted(self.fitted, sample)
+
+    @torch.no_grad()
+    def _predict(self, fitted: Fitted, sample: Sample) -> Prediction:
+        image, features = self.generator.features(self._ws([sample]))
+        segmenter = fitted.labeller.segmenter
+        uncertainty = getattr(segmenter, "uncertainty", None)
+        value = float(uncertainty(features)[0]) if uncertainty else None
+        return Prediction(to_pixels(image, self.size)[0], segmenter.predict(features)[0].cpu().numpy(), value)
+
+    def _ws(self, samples: Sequence[Sample]) -> Tensor:
+        return torch.cat([self.generator.sample_ws([sample.seed], sample.truncation) for sample in samples])
+
+    # masks
+
+    def mask(self, sample: Sample) -> np.ndarray:
+        """uint8 [R, R], nothing but background where nothing is painted."""
+        found = self.masks.get(sample)
+        return np.zeros((self.size, self.size), np.uint8) if found is None else found
+
+    def save_mask(self, sample: Sample, values: np.ndarray, version: str) -> str:
+        """Keep a label map [R, R] that was made of the one of `version`; returns its own version.
+
+        Conflict where another page was faster; OnemaskError for another size or an unknown label.
+        """
+        if values.shape != (self.size, self.size):
+            found = " x ".join(map(str, values.shape[::-1]))
+            raise OnemaskError(f"the mask is {found}, the image {self.size} x {self.size}: draw it on the image itself")
+        if (largest := int(values.max())) >= len(self.labels):
+            raise OnemaskError(f"the mask holds label {largest}, the list has 0 to {len(self.labels) - 1}")
+        values = values.astype(np.uint8)
+        with self._lock:
+            if version != version_of(self.mask(sample)):
+                raise Conflict(f"sample {sample.seed} was changed on another page")
+            path = self.folder / "masks" / f"{sample.stem}.png"
+            if values.any():
+                with atomic(path) as temporary:
+                    palette_image(values, self.labels).save(temporary)
+                self.masks[sample] = values
+            else:
+                path.unlink(missing_ok=True)
+                self.masks.pop(sample, None)
+        return version_of(values)
+
+    def painted(self) -> dict[Sample, np.ndarray]:
+        """The painted samples in order; OnemaskError where there is none."""
+        with self._lock:
+            if not self.masks:
+                raise OnemaskError(UNPAINTED)
+            return dict(sorted(self.masks.items()))
 
     # work in the background
 
@@ -182,7 +278,7 @@ class Session:
             if self.work.state == "running":
                 raise OnemaskError(f"{self.work.kind} is still running; wait for it or cancel it")
             self._cancel.clear()
-            self.work = Work(kind, "running", started=time.monotonic())
+            self.work = Work(self.work.serial + 1, kind, "running", started=time.monotonic())
         threading.Thread(target=self._guarded, args=(self.work, run), daemon=True).start()
 
     def cancel(self) -> None:
@@ -191,8 +287,7 @@ class Session:
 
     def _guarded(self, work: Work, run: Callable[[], str]) -> None:
         def report(what: str, step: int, steps: int) -> None:
-            if self._cancel.is_set():
-                raise Cancelled
+            self._go_on()
             work.what, work.step, work.steps = what, step, steps
 
         state, message = "failed", ""
@@ -209,43 +304,103 @@ class Session:
             work.seconds = time.monotonic() - work.started
             work.message, work.state = message, state
 
+    def _go_on(self) -> None:
+        if self._cancel.is_set():
+            raise Cancelled
+
+    @property
+    def _clustering_path(self) -> Path | None:
+        return self.folder / self.setup.clustering if self.setup.clustering else None
+
+    def wants_clustering(self) -> bool:
+        """Whether the method needs one that is not there yet."""
+        return bool(self._clustering_path) and not self._clustering_path.is_file()
+
+    def cluster(self) -> str:
+        """Make the method's clustering, while somebody paints."""
+        name, truncation = self.setup.method["clustering"], self.setup.truncation
+        fit_clustering(self._clustering_path, self.generator, name, self.setup.sections[name], truncation, 0)
+        return "the clusters are ready"
+
     def fit(self) -> str:
         """A segmenter on all painted samples; what is fitted stays until this one is ready."""
-        with self._lock:
-            painted = {seed: mask.values for seed, mask in sorted(self.masks.items()) if mask.values.any()}
-        if not painted:
-            raise OnemaskError("no sample is painted yet: an empty mask teaches nothing")
-        folder, name = self.folder / "labeller", self.method["clustering"]
-        if name and not (self.folder / CLUSTERING).is_file():
-            fit_clustering(self.folder / CLUSTERING, self.generator, name, self.sections[name], self.truncation, 0)
-        if name:
-            copy_file(self.folder / CLUSTERING, folder / CLUSTERING)
-        ws, label_maps = self._ws(list(painted)), np.stack(list(painted.values()))
+        painted = self.painted()
+        if self.wants_clustering():
+            self.cluster()
+        own = self.setup.budget(len(painted))
+        coming = self.folder / "labeller.next"
+        shutil.rmtree(coming, ignore_errors=True)
+        if self._clustering_path:
+            copy_file(self._clustering_path, coming / CLUSTERING)
+        samples = self._ws(list(painted)), np.stack(list(painted.values()))
         labels = LabelSet(self.labels.names, self.labels.colours, {})
-        arguments = (self.generator, ws, label_maps, labels, self.method, self.sections, self.truncation, 0)
-        self.labeller = fit_labeller(folder, *arguments)
-        self.fits += 1
+        settings = own.method, own.sections, own.truncation, 0
+        labeller = fit_labeller(coming, self.generator, *samples, labels, *settings)
+        self._go_on()
+        _put_in_place(coming, self.folder / "labeller")
+        self.fitted = Fitted(self.fitted.number + 1 if self.fitted else 1, labeller)
         return f"fitted on {len(painted)} sample{'s' if len(painted) > 1 else ''}"
 
     # results
 
-    def export_set(self) -> Path:
-        """The painted samples as an annotated set for a study: W+ with label maps, all of them exemplars."""
-        with self._lock:
-            painted = {seed: mask.values for seed, mask in sorted(self.masks.items()) if mask.values.any()}
-        if not painted:
-            raise OnemaskError("no sample is painted yet")
-        ws = self._ws(list(painted)).cpu().numpy()
-        everything, nothing = np.arange(len(painted), dtype=np.int64), np.zeros(0, np.int64)
-        splits = {"exemplars": everything, **{name: nothing for name in ("tuning", "supervised", "test")}}
-        origin = {"generator": self.generator.fingerprint(), "labels": list(self.labels.names)}
-        metadata = {**origin, "seeds": list(painted), "truncation": self.truncation}
-        path = self.folder / "annotated.npz"
-        write_annotated(path, AnnotatedSet(ws, np.stack(list(painted.values())), {}, splits, metadata=metadata))
-        return path
+    def export_set(self, test: int = 0) -> Path:
+        """The painted samples as an annotated set for a study: W+ with label maps; the last `test` to be tested on."""
+        painted = self.painted()
+        if not 0 <= test < len(painted):
+            raise OnemaskError(
+                f"of {len(painted)} painted samples one at least is to learn from, not {test} to test on"
+            )
+        order = np.arange(len(painted), dtype=np.int64)
+        first = len(painted) - test
+        splits = {"exemplars": order[:first], "test": order[first:], "tuning": order[:0], "supervised": order[:0]}
+        metadata = {
+            "generator": self.generator.fingerprint(),
+            "labels": list(self.labels.names),
+            "samples": [[sample.seed, sample.truncation] for sample in painted],
+        }
+        label_maps = np.stack(list(painted.values()))
+        made = AnnotatedSet(self._ws(list(painted)).cpu().numpy(), label_maps, {}, splits, metadata=metadata)
+        with self._lock:  # two pages at once
+            write_annotated(self.folder / "annotated.npz", made)
+        return self.folder / "annotated.npz"
+
+    def export_labeller(self) -> bytes:
+        """The fitted segmenter with all that `onemask annotate --labeller` wants, as a zip of one folder."""
+        if self.fitted is None:
+            raise OnemaskError(UNFITTED)
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for path in sorted((self.folder / "labeller").iterdir()):
+                archive.write(path, f"labeller/{path.name}")
+        return stream.getvalue()
+
+    def export_images(self, count: int) -> str:
+        """A labelled data set of at least `count` images beside the session, as `onemask annotate` makes it."""
+        if self.fitted is None:
+            raise OnemaskError(UNFITTED)
+        used = sha256(self.folder / "labeller" / SEGMENTER)
+        out = self.folder / f"images-{used[:8]}"
+        drawn = {"truncation": self.setup.truncation, "seed": 0, "most_certain": 1.0}
+        source = {"generator": self.generator.fingerprint(), **drawn, "labellers": [used]}
+        writer = LabelledWriter(out, self.fitted.labeller.labels, source)
+        label_images(writer, self.generator, self.fitted.labeller, source, count)
+        return f"written: {out} ({len(writer)} images, annotations.json)"
+
+
+def version_of(values: np.ndarray) -> str:
+    """What tells a label map from others, after a restart as well."""
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16] if values.any() else EMPTY
 
 
 def copy_file(source: Path, target: Path) -> None:
     """Copy atomically."""
     with atomic(target) as temporary:
         temporary.write_bytes(source.read_bytes())
+
+
+def _put_in_place(coming: Path, target: Path) -> None:
+    """Put a complete labeller where the old one was; one that a kill left incomplete goes."""
+    if (coming / LABELS).is_file():  # written last
+        shutil.rmtree(target, ignore_errors=True)
+        coming.rename(target)
+    shutil.rmtree(coming, ignore_errors=True)

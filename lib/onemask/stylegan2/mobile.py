@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
+from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.mobile_graph import SLOPE, mapping_tensors, read_wheel, synthesis_tensors
 
 NETWORK = "mobilestylegan"
@@ -137,6 +138,8 @@ class MobileGenerator(nn.Module):
         self.conv1 = Convolution(0, CHANNELS[0], CHANNELS[0], 4, depthwise=False)
         self.layers = nn.ModuleList(Layer(k, *CHANNELS[k : k + 2]) for k in range(len(CHANNELS) - 1))
         self.to_image = ToImage(self.num_ws - 1, CHANNELS[-1])
+
+    fingerprint = Generator.fingerprint  # of any module's weights
 
     def map_latents(self, z: Tensor) -> Tensor:
         """z [N, 512] -> w [N, 512], without truncation."""

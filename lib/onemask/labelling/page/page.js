@@ -3,12 +3,13 @@
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const WALL = 24, FIRST_UNSEEN = 1_000_000, STEPS_KEPT = 60;
-let size = 0, labels = [], colours = [];
-let seed = 0, mask = null, version = 0, clusters = null;
+const WALL = 24, FIRST_UNSEEN = 1_000_000, STEPS_KEPT = 60, POLL = 500, RETRY = 2000;
+let size = 0, labels = [], table = null;
+let sample = null;      // what is shown: {seed, truncation, mask, version, done, undone, clusters, dirty}
+let opening = 0;        // number of the last wish to show another one
 let label = 1, tool = "brush", stroke = null, corners = [];
-let undone = [], done = [], saving = Promise.resolve();
-let fits = -1, wallFrom = FIRST_UNSEEN, masks = {};
+let saving = Promise.resolve(), unsaved = new Set();
+let fits = -1, wallFrom = FIRST_UNSEEN, painted = [], announced = null;
 
 // ------------------------------------------------------------------ server
 
@@ -17,7 +18,7 @@ async function ask(path, options = {}) {
   try {
     response = await fetch(path, {...options, headers: {"X-Onemask": "1", ...options.headers}});
   } catch {
-    throw new Error("the server does not answer; what was painted up to the last stroke is kept");
+    throw new Error("the server does not answer; start it again and leave this page open: it holds what is not saved yet");
   }
   if (!response.ok) {
     const text = await response.json().then((body) => body.message || JSON.stringify(body), () => response.statusText);
@@ -25,6 +26,9 @@ async function ask(path, options = {}) {
   }
   return response;
 }
+
+const post = (path) => ask(path, {method: "POST"});
+const of = ({seed, truncation}, what) => `api/${what.replace("*", seed)}?truncation=${truncation}`;
 
 function say(text, quiet = false) {
   $("message").textContent = text;
@@ -38,94 +42,129 @@ const guarded = (act) => async (...given) => {
 async function refresh() {
   const state = await (await ask("api/state")).json();
   if (!size) begin(state);
-  masks = state.masks;
-  const painted = Object.keys(masks);
-  $("painted").textContent = painted.length ? `painted: ${painted.join(", ")}` : "paint one sample, then fit";
+  painted = state.painted;
+  $("painted").textContent = painted.length ? `painted: ${painted.map(({seed}) => seed).join(", ")}` : "paint one sample, then fit";
   const work = state.work, running = work.state === "running";
   $("fit").disabled = running;
   $("cancel").hidden = $("progress").hidden = !running;
-  if (running) {
-    $("progress").max = work.steps || 1;
-    $("progress").value = work.step;
-    const left = work.step ? ` about ${Math.round(work.seconds * (work.steps / work.step - 1))} s left` : "";
-    say(`${work.what || work.kind} ${work.step}/${work.steps}, ${work.seconds.toFixed(0)} s${left}`, true);
-  } else if (refresh.ran) {
-    const took = `(${work.seconds} s)`;
-    say(work.state === "done" ? `${work.message} ${took}` : work.message || `${work.kind} ${work.state} ${took}`, work.state === "done");
+  if (running && work.steps) [$("progress").max, $("progress").value] = [work.steps, work.step];
+  else $("progress").removeAttribute("value");  // it goes on, nobody knows how far
+  $("working").textContent = running ? progressOf(work) : "";
+  if (announced === null) announced = running ? work.serial - 1 : work.serial;  // what ended before the page was there
+  if (!running && work.serial > announced) {
+    announced = work.serial;
+    const good = work.state === "done";
+    say(`${work.message || `${work.kind} ${work.state}`}${good || !work.message ? ` (${work.seconds} s)` : ""}`, good);
   }
-  refresh.ran = running;
   if (state.fits !== fits) { fits = state.fits; drawWall(); }
 }
 
-// ------------------------------------------------------------------ mask
-
-async function open(number) {
-  await saving;
-  seed = Math.max(0, number | 0);
-  $("seed").value = seed;
-  [undone, done, corners, clusters] = [[], [], [], null];
-  const response = await ask(`api/mask/${seed}`);
-  version = Number(response.headers.get("X-Version"));
-  mask = new Uint8Array(await response.arrayBuffer());
-  await showImage();
-  draw();
+function progressOf({kind, what, step, steps, seconds}) {
+  const left = step ? `, about ${Math.round(seconds * (steps / step - 1))} s left` : "";
+  return `${what || kind}${steps ? ` ${step}/${steps}` : ""}, ${seconds.toFixed(0)} s${left}`;
 }
 
-async function showImage() {
-  const blob = await (await ask(`api/image/${seed}`)).blob();
-  $("image").getContext("2d").drawImage(await createImageBitmap(blob), 0, 0);
+async function poll() {
+  await guarded(refresh)();
+  setTimeout(poll, POLL);
+}
+
+// ------------------------------------------------------------------ sample and mask
+
+async function open(seed, truncation = $("truncation").value) {
+  const wish = ++opening, shown = {seed, truncation: Number(truncation)};
+  await saving;
+  const [response, image] = await Promise.all([ask(of(shown, "mask/*")), ask(of(shown, "image/*"))]);
+  const [bytes, picture] = [await response.arrayBuffer(), await createImageBitmap(await image.blob())];
+  if (wish !== opening) return;  // another one was asked for since
+  lifted();
+  sample = {...shown, mask: new Uint8Array(bytes), version: response.headers.get("X-Version"), done: [], undone: [], clusters: null, dirty: false};
+  corners = [];
+  [$("seed").value, $("truncation").value] = [seed, shown.truncation];
+  $("image").getContext("2d").drawImage(picture, 0, 0);
+  $("conflict").hidden = true;
+  draw();
 }
 
 function draw() {
-  const pixels = new ImageData(size, size), opacity = Math.round(2.55 * $("opacity").value);
-  for (let i = 0; i < mask.length; i++) {
-    if (mask[i]) pixels.data.set([...colours[mask[i]], opacity], 4 * i);
-  }
-  $("mask").getContext("2d").putImageData(pixels, 0, 0);
-  const points = corners.map(([x, y]) => `${x + 0.5},${y + 0.5}`).join(" ");
-  $("corners").innerHTML = `<polyline points="${points}" fill="none" stroke="#fff" stroke-width=".4"/>`;
-  $("undo").disabled = !done.length;
-  $("redo").disabled = !undone.length;
+  if (draw.waiting) return;
+  draw.waiting = requestAnimationFrame(() => {
+    draw.waiting = 0;
+    if (!sample) return;
+    const image = new ImageData(size, size), pixels = new Uint32Array(image.data.buffer);
+    for (let i = 0; i < pixels.length; i++) pixels[i] = table[sample.mask[i]];
+    $("mask").getContext("2d").putImageData(image, 0, 0);
+    $("mask").style.opacity = $("opacity").value / 100;
+    const points = corners.map(([x, y]) => `${x + 0.5},${y + 0.5}`).join(" ");
+    $("corners").innerHTML = `<polyline points="${points}" fill="none" stroke="#fff" stroke-width=".4"/>`;
+    $("undo").disabled = !sample.done.length;
+    $("redo").disabled = !sample.undone.length;
+  });
 }
 
-function change(act) {
-  const before = mask.slice();
-  act();
-  if (mask.some((value, i) => value !== before[i])) keep(before);
+function change(one, act) {
+  const before = one.mask.slice();
+  act(one);
+  keep(one, before);
+}
+
+function keep(one, before) {
   draw();
-}
-
-function keep(before) {
-  done.push(before);
-  if (done.length > STEPS_KEPT) done.shift();
-  undone = [];
-  save();
+  if (!one.mask.some((value, i) => value !== before[i])) return;
+  one.done.push(before);
+  if (one.done.length > STEPS_KEPT) one.done.shift();
+  one.undone = [];
+  save(one);
 }
 
 function step(from, to) {
-  if (!from.length) return;
-  to.push(mask.slice());
-  mask = from.pop();
+  if (!sample || !sample[from].length) return;
+  sample[to].push(sample.mask.slice());
+  sample.mask = sample[from].pop();
   draw();
-  save();
+  save(sample);
 }
 
-function save() {
-  const [number, values] = [seed, mask.slice()];
-  saving = saving.then(guarded(async () => {
-    if (number !== seed) return;
-    const answer = await ask(`api/mask/${number}?version=${version}`, {method: "PUT", body: values});
-    version = (await answer.json()).version;
-  }));
+function save(one) {
+  one.dirty = true;
+  unsaved.add(one);
+  saving = saving.then(() => send(one));
 }
+
+async function send(one) {
+  if (!one.dirty) return;
+  one.dirty = false;
+  try {
+    const answer = await ask(`${of(one, "mask/*")}&version=${one.version}`, {method: "PUT", body: one.mask.slice()});
+    one.version = (await answer.json()).version;
+    if (!one.dirty) unsaved.delete(one);
+  } catch (error) {
+    one.dirty = true;
+    if (error.status === 409) { if (one === sample) $("conflict").hidden = false; }
+    else say(error.message);
+    if (!error.status) setTimeout(() => save(one), RETRY);  // the server is away
+  }
+}
+
+const theirs = guarded(async () => {
+  sample.dirty = false;
+  unsaved.delete(sample);
+  await open(sample.seed, sample.truncation);
+});
+
+const mine = guarded(async () => {
+  const one = sample;
+  one.version = (await ask(of(one, "mask/*"))).headers.get("X-Version");
+  $("conflict").hidden = true;
+  save(one);
+});
 
 // ------------------------------------------------------------------ tools
 
 const at = (x, y) => y * size + x;
 const inside = (x, y) => x >= 0 && y >= 0 && x < size && y < size;
 
-function dab(x, y, value) {
-  const r = Number($("radius").value);
+function dab(mask, x, y, value, r) {
   for (let dy = -r; dy <= r; dy++) {
     for (let dx = -r; dx <= r; dx++) {
       if (dx * dx + dy * dy <= r * r + r && inside(x + dx, y + dy)) mask[at(x + dx, y + dy)] = value;
@@ -133,12 +172,12 @@ function dab(x, y, value) {
   }
 }
 
-function line([x0, y0], [x1, y1], value) {
+function line(mask, [x0, y0], [x1, y1], value, r) {
   const n = Math.max(Math.abs(x1 - x0), Math.abs(y1 - y0), 1);
-  for (let i = 0; i <= n; i++) dab(Math.round(x0 + (x1 - x0) * i / n), Math.round(y0 + (y1 - y0) * i / n), value);
+  for (let i = 0; i <= n; i++) dab(mask, Math.round(x0 + (x1 - x0) * i / n), Math.round(y0 + (y1 - y0) * i / n), value, r);
 }
 
-function flood(x, y, values, value) {
+function flood(mask, x, y, values, value) {
   const wanted = values[at(x, y)], stack = [[x, y]], seen = new Uint8Array(size * size);
   while (stack.length) {
     const [u, v] = stack.pop();
@@ -149,7 +188,7 @@ function flood(x, y, values, value) {
   for (let i = 0; i < seen.length; i++) if (seen[i]) mask[i] = value;
 }
 
-function fillPolygon(points, value) {  // even-odd rule at pixels' centres
+function fillPolygon(mask, points, value) {  // even-odd rule at pixels' centres, and the outline itself
   for (let y = 0; y < size; y++) {
     for (let x = 0; x < size; x++) {
       let odd = false;
@@ -160,12 +199,12 @@ function fillPolygon(points, value) {  // even-odd rule at pixels' centres
       if (odd) mask[at(x, y)] = value;
     }
   }
-  points.forEach((point, i) => { const r = $("radius").value; $("radius").value = 0; line(point, points[(i + 1) % points.length], value); $("radius").value = r; });
+  points.forEach((point, i) => line(mask, point, points[(i + 1) % points.length], value, 0));
 }
 
-async function needClusters() {
-  clusters ??= new Uint16Array(await (await ask(`api/clusters/${seed}`)).arrayBuffer());
-  return clusters;
+async function fillCluster(one, x, y) {
+  one.clusters ??= new Uint16Array(await (await ask(of(one, "clusters/*"))).arrayBuffer());
+  if (one === sample) change(one, ({mask, clusters}) => flood(mask, x, y, clusters, label));
 }
 
 function place(event) {
@@ -174,16 +213,17 @@ function place(event) {
 }
 
 const pressed = guarded(async (event) => {
-  if (event.button || !mask) return;
+  if (event.button || !sample) return;
   const [x, y] = place(event);
   if (!inside(x, y)) return;
-  if (tool === "fill") change(() => flood(x, y, mask.slice(), label));
-  else if (tool === "cluster") { const found = await needClusters(); change(() => flood(x, y, found, label)); }
+  if (tool === "fill") change(sample, ({mask}) => flood(mask, x, y, mask.slice(), label));
+  else if (tool === "cluster") await fillCluster(sample, x, y);
   else if (tool === "polygon") { corners.push([x, y]); draw(); }
   else {
     $("mask").setPointerCapture(event.pointerId);
-    stroke = {before: mask.slice(), last: [x, y], value: tool === "eraser" ? 0 : label};
-    dab(x, y, stroke.value);
+    const radius = Number($("radius").value);
+    stroke = {one: sample, before: sample.mask.slice(), last: [x, y], value: tool === "eraser" ? 0 : label, radius};
+    dab(sample.mask, x, y, stroke.value, radius);
     draw();
   }
 });
@@ -191,21 +231,21 @@ const pressed = guarded(async (event) => {
 function moved(event) {
   if (!stroke) return;
   const here = place(event);
-  line(stroke.last, here, stroke.value);
+  line(stroke.one.mask, stroke.last, here, stroke.value, stroke.radius);
   stroke.last = here;
   draw();
 }
 
 function lifted() {
   if (!stroke) return;
-  keep(stroke.before);
+  keep(stroke.one, stroke.before);
   stroke = null;
-  draw();
 }
 
 function closePolygon() {
-  if (corners.length > 2) { const points = corners; corners = []; change(() => fillPolygon(points, label)); }
+  const points = corners;
   corners = [];
+  if (points.length > 2) change(sample, ({mask}) => fillPolygon(mask, points, label));
   draw();
 }
 
@@ -213,23 +253,26 @@ function closePolygon() {
 
 function drawWall() {
   if (!fits) { $("wall").textContent = "The first fit shows here what the segmenter makes of samples that it has not seen."; return; }
-  $("wall").replaceChildren(...Array.from({length: WALL}, (_, i) => tile(wallFrom + i)));
+  const known = new Set(painted.map(({seed}) => seed)), numbers = [];
+  for (let number = wallFrom; numbers.length < WALL; number++) if (!known.has(number)) numbers.push(number);
+  const truncation = Number($("truncation").value);
+  $("wall").replaceChildren(...numbers.map((seed) => tile({seed, truncation})));
 }
 
-function tile(number) {
+function tile(one) {
   const figure = document.createElement("figure"), caption = document.createElement("figcaption"), image = new Image();
-  image.alt = `sample ${number}, segmented`;
-  figure.dataset.seed = number;
+  image.alt = `sample ${one.seed}, segmented`;
+  figure.dataset.seed = one.seed;
   figure.title = "open it, to correct it";
   figure.append(image, caption);
-  figure.onclick = guarded(() => open(number));
+  figure.onclick = guarded(() => open(one.seed, one.truncation));
   tile.queue = (tile.queue || Promise.resolve()).then(guarded(async () => {
     if (!figure.isConnected) return;
-    const response = await ask(`api/predicted/${number}/overlay`);
+    const response = await ask(of(one, "predicted/*/overlay"));
     image.src = URL.createObjectURL(await response.blob());
     image.onload = () => URL.revokeObjectURL(image.src);
     const uncertainty = response.headers.get("X-Uncertainty");
-    caption.textContent = uncertainty ? `${number} · uncertain ${Math.round(100 * uncertainty)} %` : `${number}`;
+    caption.textContent = uncertainty ? `${one.seed} · uncertain ${Number(uncertainty).toFixed(2)}` : `${one.seed}`;
   }));
   return figure;
 }
@@ -237,9 +280,10 @@ function tile(number) {
 // ------------------------------------------------------------------ page
 
 function begin(state) {
-  size = state.size;
-  labels = state.labels;
-  colours = labels.map(({colour}) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)));
+  ({size, labels} = state);
+  const bytes = ({colour}) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+  table = new Uint32Array(new Uint8Array(labels.flatMap((each, i) => [...bytes(each), i ? 255 : 0])).buffer);
+  $("truncation").value = state.truncation;
   for (const id of ["image", "mask"]) $(id).width = $(id).height = size;
   $("corners").setAttribute("viewBox", `0 0 ${size} ${size}`);
   $("zoom").value = Math.max(1, Math.min(16, Math.floor(512 / size)));
@@ -258,7 +302,7 @@ function begin(state) {
 }
 
 function zoom() {
-  for (const id of ["image", "mask"]) $(id).style.width = $(id).style.height = `${size * $("zoom").value}px`;
+  for (const id of ["image", "mask", "corners"]) $(id).style.width = $(id).style.height = `${size * $("zoom").value}px`;
 }
 
 function chooseLabel(value) {
@@ -271,69 +315,81 @@ function chooseTool(name) {
   tool = name;
   corners = [];
   for (const button of document.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", button.dataset.tool === name);
-  if (mask) draw();
+  draw();
 }
 
-async function replaceMask(values) {
-  change(() => mask.set(values));
+async function download(path) {
+  await saving;
+  const response = await post(path), link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = response.headers.get("Content-Disposition").match(/"(.+)"/)[1];
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), RETRY);
+  say(decodeURIComponent(response.headers.get("X-Message")), true);
 }
 
-const fit = guarded(async () => { await saving; await ask("api/fit", {method: "POST"}); await refresh(); });
+const neighbour = (by) => guarded(() => open(Math.max(0, sample.seed + by), sample.truncation));
+const fit = guarded(async () => { await saving; await post("api/fit"); await refresh(); });
+const submitted = (act) => (event) => { event.preventDefault(); guarded(act)(); };
 
 const keys = {
   b: () => chooseTool("brush"), e: () => chooseTool("eraser"), p: () => chooseTool("polygon"),
   f: () => chooseTool("fill"), c: () => chooseTool("cluster"), Enter: () => (corners.length ? closePolygon() : fit()),
-  Escape: () => { corners = []; draw(); }, ArrowLeft: guarded(() => open(seed - 1)), ArrowRight: guarded(() => open(seed + 1)),
+  Escape: () => { corners = []; draw(); }, ArrowLeft: neighbour(-1), ArrowRight: neighbour(1),
   "[": () => $("radius").stepDown(), "]": () => $("radius").stepUp(),
 };
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input[type=number]")) return;
+  const {key, target} = event;
+  if (target.matches("input[type=number]") || (target.matches("input, button") && /^(Enter|Arrow.*)$/.test(key))) return;
   if (event.ctrlKey || event.metaKey) {
-    if (event.key === "z") step(done, undone);
-    else if (event.key === "y") step(undone, done);
+    if (key === "z") step("done", "undone");
+    else if (key === "y" || key === "Z") step("undone", "done");
     else return;
-  } else if (/^\d$/.test(event.key)) chooseLabel(Number(event.key));
-  else if (keys[event.key]) keys[event.key]();
+  } else if (/^\d$/.test(key)) chooseLabel(Number(key));
+  else if (keys[key]) keys[key]();
   else return;
   event.preventDefault();
 });
 
+document.addEventListener("click", (event) => event.target.closest("button")?.blur());  // keys are for the sample again
+window.addEventListener("beforeunload", (event) => { if (unsaved.size) event.preventDefault(); });
 for (const button of document.querySelectorAll("[data-tool]")) button.onclick = () => chooseTool(button.dataset.tool);
 $("mask").onpointerdown = pressed;
 $("mask").onpointermove = moved;
 $("mask").onpointerup = $("mask").onpointercancel = lifted;
 $("mask").ondblclick = () => tool === "polygon" && closePolygon();
-$("undo").onclick = () => step(done, undone);
-$("redo").onclick = () => step(undone, done);
+$("undo").onclick = () => step("done", "undone");
+$("redo").onclick = () => step("undone", "done");
 $("zoom").oninput = zoom;
 $("opacity").oninput = draw;
-$("goto").onsubmit = (event) => { event.preventDefault(); guarded(open)(Number($("seed").value)); };
-$("previous").onclick = guarded(() => open(seed - 1));
-$("next").onclick = guarded(() => open(seed + 1));
+$("goto").onsubmit = submitted(async () => { await open(Number($("seed").value)); if (fits) drawWall(); });
+$("previous").onclick = neighbour(-1);
+$("next").onclick = neighbour(1);
 $("fit").onclick = fit;
-$("cancel").onclick = guarded(() => ask("api/cancel", {method: "POST"}));
-$("clear").onclick = () => change(() => mask.fill(0));
-$("suggest").onclick = guarded(async () => replaceMask(new Uint8Array(await (await ask(`api/predicted/${seed}`)).arrayBuffer())));
+$("cancel").onclick = guarded(() => post("api/cancel"));
+$("theirs").onclick = theirs;
+$("mine").onclick = mine;
+$("clear").onclick = () => change(sample, ({mask}) => mask.fill(0));
+$("suggest").onclick = guarded(async () => {
+  const one = sample, values = new Uint8Array(await (await ask(of(one, "predicted/*"))).arrayBuffer());
+  change(one, ({mask}) => mask.set(values));
+});
 $("more").onclick = () => { wallFrom += WALL; drawWall(); };
 $("upload").onchange = guarded(async () => {
-  const [file] = $("upload").files;
+  const one = sample, [file] = $("upload").files;
   $("upload").value = "";
   if (!file) return;
-  await saving;
-  const answer = await ask(`api/mask/${seed}?version=${version}`, {method: "PUT", body: file, headers: {"Content-Type": "image/png"}});
-  version = (await answer.json()).version;
-  await open(seed);
+  const values = new Uint8Array(await (await ask("api/read", {method: "POST", body: file})).arrayBuffer());
+  change(one, ({mask}) => mask.set(values));
   say("mask loaded", true);
 });
-$("export-set").onclick = guarded(async () => say((await (await ask("api/export/set", {method: "POST"})).json()).message, true));
-$("export-images").onsubmit = (event) => {
-  event.preventDefault();
-  guarded(async () => { await ask(`api/export/images?count=${$("count").value}`, {method: "POST"}); await refresh(); })();
-};
+$("export-set").onsubmit = submitted(() => download(`api/export/set?test=${$("test").value}`));
+$("export-labeller").onclick = guarded(() => download("api/export/labeller"));
+$("export-images").onsubmit = submitted(async () => { await saving; await post(`api/export/images?count=${$("count").value}`); await refresh(); });
 
 guarded(async () => {
   await refresh();
-  await open(Number(Object.keys(masks)[0] ?? 0));
-  setInterval(guarded(refresh), 500);
-})();
+  const [first = {seed: 0, truncation: $("truncation").value}] = painted;
+  await open(first.seed, first.truncation);
+})().then(poll);

@@ -13,7 +13,7 @@ import typer
 from tqdm import tqdm
 
 from benchmarks import growth
-from benchmarks.cases import PAPER, SMALL, Case, cases
+from benchmarks.cases import PAPER, SMALL, Case, cases, lightly_sinkhorn
 from benchmarks.measure import MB, copy_bandwidth, interleaved, machine, matrix_rate, peak_bytes
 from benchmarks.report import draw, table
 from onemask.files import write_csv, write_text
@@ -34,6 +34,10 @@ def main(
     """Kernels against what they replace, in one process, one round of each in turn."""
     if device == "cuda" and not torch.cuda.is_available():
         sys.exit("no GPU: torch finds none here; --device cpu measures the CPU's part")
+    if device == "cpu":
+        print("the CPU's part; the GPU's: " + ("--device cuda" if torch.cuda.is_available() else "no GPU here"))
+    if lightly_sinkhorn() is None:
+        print("lightly is not installed, and its Sinkhorn left out (`make bench` installs it)")
     set_up_torch(threads, device)
     rate, bandwidth = matrix_rate(device), copy_bandwidth(device)
     progress = tqdm(cases(KINDS[shapes], device), unit="case")
@@ -58,7 +62,10 @@ def measured(case: Case, device: str, rounds: int, rate: float, bandwidth: float
     ratios = times[:, 1] / times[:, 0]
     floor = max(case.flops / rate, case.bytes / bandwidth)
     ratio, added, saved = theirs / ours, ours / theirs - 1, memory[1] / max(memory[0], 1)
+    of_floor, extra = floor / ours, max(0.0, memory[0] - case.result)
     goals = [
+        case.floor is None or of_floor >= case.floor,
+        case.extra is None or extra <= case.extra,
         case.ratio is None or ratio >= case.ratio,
         case.share is None or added <= case.share,
         case.memory is None or saved >= case.memory,
@@ -79,9 +86,12 @@ def measured(case: Case, device: str, rounds: int, rate: float, bandwidth: float
         "theirs_mb": memory[1] / MB,
         "memory_ratio": saved,
         "memory_goal": case.memory,
+        "extra_mb": extra / MB if case.extra is not None else None,
+        "extra_goal_mb": case.extra / MB if case.extra is not None else None,
         "error": error,
         "tolerance": case.tolerance,
-        "of_floor": floor / ours if floor else None,
+        "of_floor": of_floor if floor else None,
+        "floor_goal": case.floor,
         "met": all(goals),
     }
 

@@ -12,7 +12,7 @@ from benchmarks.cases import (
     PAPER,
     Case,
     Shapes,
-    gather_case,
+    gather_cases,
     generator_cases,
     projection_case,
     sinkhorn_cases,
@@ -30,7 +30,7 @@ def sweeps(shapes: Shapes, device: str) -> Iterator[tuple[str, str, int, Case]]:
         case = projection_case(replace(shapes, resolution=resolution), device, "nearest", 1, 1)
         yield "projection", "resolution", resolution, case
     for pixels in (5000, 10000, 20000) if full else (100, 200):
-        yield "gathered features", "pixels", pixels, gather_case(replace(shapes, pixels=pixels), device)
+        yield "gathered features", "pixels", pixels, next(gather_cases(replace(shapes, pixels=pixels), device))
     for prototypes in (1000, 2000, 4000) if full else (25, 50):
         smaller = replace(shapes, prototypes=prototypes)
         yield "Sinkhorn", "prototypes", prototypes, next(sinkhorn_cases(smaller, device))

@@ -10,7 +10,7 @@ from benchmarks.growth import slope
 
 HEAD = (
     "| kernel | against | ours, ms | theirs, ms | ratio (spread) | goal | ours, MB | theirs, MB | memory | goal"
-    " | apart by | at most | of the floor | goals met |"
+    " | beside the result, MB | at most | apart by | at most | of the floor | goal | goals met |"
 )
 
 
@@ -19,22 +19,28 @@ def table(rows: pd.DataFrame, machine: str) -> str:
     lines = [HEAD, "|" + "---|" * (HEAD.count("|") - 1)]
     for row in rows.to_dict("records"):
         if pd.notna(row["added_goal"]):
-            ratio, goal = f"+{row['added']:.0%}", f"at most +{row['added_goal']:.0%}"
+            low, high = (1 / row[name] - 1 for name in ("ratio_high", "ratio_low"))
+            ratio, goal = f"+{row['added']:.0%} ({low:+.0%} to {high:+.0%})", f"at most +{row['added_goal']:.0%}"
         else:
             ratio = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
             goal = _number(row["ratio_goal"])
         cells = [
             row["kernel"], row["peer"], f"{row['ours_ms']:.1f}", f"{row['theirs_ms']:.1f}", ratio, goal,
             f"{row['ours_mb']:.0f}", f"{row['theirs_mb']:.0f}", f"{row['memory_ratio']:.1f}",
-            _number(row["memory_goal"]), f"{row['error']:.1e}", f"{row['tolerance']:.0e}",
-            "" if pd.isna(row["of_floor"]) else f"{row['of_floor']:.0%}", "yes" if row["met"] else "no",
+            _number(row["memory_goal"]), _number(row["extra_mb"]), _number(row["extra_goal_mb"]),
+            f"{row['error']:.1e}", f"{row['tolerance']:.0e}", _share(row["of_floor"]), _share(row["floor_goal"]),
+            "yes" if row["met"] else "no",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return f"{machine}\n\n" + "\n".join(lines) + "\n"
 
 
 def _number(value: float | None) -> str:
-    return "" if pd.isna(value) else f"{value:g}"
+    return "" if pd.isna(value) else f"{value:.3g}"
+
+
+def _share(value: float | None) -> str:
+    return "" if pd.isna(value) else f"{value:.0%}"
 
 
 def draw(curves: pd.DataFrame, path: Path, machine: str) -> None:

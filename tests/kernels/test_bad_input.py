@@ -109,10 +109,48 @@ def test_convolutions_name_what_does_not_fit():
     for name, changed in (("x", {"x": x[:, :2]}), ("styles", {"styles": styles[:1]}), ("up", {"up": 3})):
         with pytest.raises(ValueError, match=f"^{name}: "):
             modulated_conv2d(**{"x": x, "weight": weight, "styles": styles} | changed)
-    with pytest.raises(ValueError, match="^weight: "):
-        convolve_tiles(to_tiles(x), random(5, 4, 3, 3))
+    fits = {"x": x, "weight": weight, "styles": styles}
+    for name, changed in (
+        ("x", {"x": x.long()}),
+        ("weight", {"weight": random(5, 3, 5, 5)}),
+        ("weight", {"weight": random(5, 3, 1, 1), "up": 2}),
+        ("resample_filter", {"up": 2}),
+        ("resample_filter", {"up": 2, "resample_filter": random(3, 3)}),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}: "):
+            modulated_conv2d(**fits | changed)
+    for name, given in (
+        ("weight", {"weight": random(5, 4, 3, 3)}),
+        ("weight", {"weight": random(5, 3, 3, 3)[:0]}),
+        ("bias", {"weight": weight, "bias": random(1)}),
+        ("bias", {"weight": weight, "bias": random(5).double()}),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}: "):
+            convolve_tiles(to_tiles(x), **given)
     with pytest.raises(ValueError, match="^maps: "):
         to_tiles(x[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_single(dtype):
+    given = (2000 * [random(1, 300)], 2000 * [random(1, 300) + 0.5], 2000 * [codes(1, 300)], 2000 * [codes(1, 300)])
+    s, t, q, p = (torch.cat(rows) for rows in given)
+    half = [x.to(dtype).requires_grad_(i < 2) for i, x in enumerate((s, t, q, p))]
+    single = [x.detach().float().requires_grad_(i < 2) for i, x in enumerate(half)]
+    results = []
+    for arguments in (half, single):
+        loss = swapped_prediction_loss(*arguments, 0.1)
+        results.append((loss.detach(), torch.autograd.grad(loss, arguments[0])[0]))
+    torch.testing.assert_close(results[0][0].float(), results[1][0], rtol=0.01, atol=0)
+    torch.testing.assert_close(results[0][1].float(), results[1][1], rtol=0.02, atol=1e-7)
+
+
+def test_a_temperature_at_which_numbers_overflow_is_named():
+    given = (random(6, 4), random(6, 4) + 1, codes(6, 4), codes(6, 4))
+    with pytest.raises(ValueError, match="^temperature: 1e-38 is too small"):
+        swapped_prediction_loss(*given, 1e-38)
+    with pytest.raises(ValueError, match="^temperature: 1e-38 is too small"):
+        nt_xent(given[0], given[1], 1e-38)
 
 
 def test_an_empty_target_size_is_named():

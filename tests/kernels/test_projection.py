@@ -88,6 +88,30 @@ def test_bad_arguments_are_named():
         gather_pixels(features, torch.tensor([[64], [0]]), 8)
     with pytest.raises(ValueError, match="pixels"):
         gather_pixels(features, torch.zeros(3, 1, dtype=torch.long), 8)
+    with pytest.raises(ValueError, match=r"pixels: torch.float32 of shape \(2, 1\), expected int64"):
+        gather_pixels(features, torch.zeros(2, 1), 8)
+    with pytest.raises(ValueError, match="size: .*whole numbers"):
+        concatenate_features(features, (16.5, 16))
+
+
+@pytest.mark.parametrize("sizes", [(4, 8, 8, 16), (4, 16), (3, 6, 12), (5, 16), (4, 6, 12), (32, 8)])
+@pytest.mark.parametrize("target", [16, 32, 48])
+def test_maps_of_any_sizes_are_projected_as_the_concatenated_map_is(sizes, target):
+    rng = torch.Generator().manual_seed(9)
+    features = [torch.randn(2, 3, size, size, generator=rng) for size in sizes]
+    for dim in (4, 40):
+        weight = torch.randn(dim, 3 * len(sizes), generator=rng)
+        for mode in ("nearest", "bilinear"):
+            expected = torch.einsum("dc,nchw->ndhw", weight, concatenate_features(features, target, mode))
+            torch.testing.assert_close(project_features(features, weight, target, mode), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_half_precision_takes_the_pixels_of_single_precision():
+    feature = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(10)).bfloat16()
+    pixels = torch.arange(512**2)[None, ::997]
+    picked = gather_pixels([feature], pixels, 512, "bilinear").float()
+    exact = gather_pixels([feature.float()], pixels, 512, "bilinear")
+    torch.testing.assert_close(picked, exact, atol=0.05, rtol=0)
 
 
 @pytest.mark.parametrize("pixels", [1, 40, 100, 256, 10**6])
@@ -99,6 +123,16 @@ def test_strips_one_below_the_other_are_the_whole_map(pixels):
     assert width == 16 and (rows == 1 or 2 * rows * 16 <= pixels) and rows * len(strips) == 16
     below = torch.cat([concatenate_features(maps, target) for maps, target in strips], dim=2)
     assert torch.equal(below, concatenate_features(features, 16))
+
+
+@pytest.mark.parametrize("size", range(1, 33))
+def test_no_row_of_any_map_is_lost_in_strips(size):
+    for height in range(1, size + 1):
+        features = [torch.arange(height * size, dtype=torch.float32).view(1, 1, height, size)]
+        for pixels in (1, size, size * size):
+            strips = list(row_strips(features, size, pixels))
+            below = torch.cat([concatenate_features(maps, target) for maps, target in strips], dim=2)
+            assert torch.equal(below, concatenate_features(features, size)), (height, pixels)
 
 
 def test_maps_whose_sizes_do_not_divide_stay_whole():

@@ -89,7 +89,7 @@ def test_what_the_scaling_form_would_lose_is_computed_in_the_log_domain():
     # Prototype 0 is reached only by a pixel of no mass; for all others it is 10^5 epsilons away.
     scores = torch.tensor([[1.0, 0.0], [0.0, 0.9], [0.0, 0.8], [0.0, 0.85]], dtype=torch.float64)
     r, c = torch.tensor([0.0, 1.0, 1.0, 1.0], dtype=torch.float64), torch.tensor([0.5, 0.5], dtype=torch.float64)
-    assert module._scaling(scores, 1e-5, 10, r / 3, c, 1e5) is None
+    assert module._scaling(scores, 1e-5, 10, r / 3, c, 0.0, 1.0) is None
     codes = sinkhorn(scores, 1e-5, 10, r, c)
     torch.testing.assert_close(codes, reference(scores, 1e-5, 10, r, c), atol=1e-9, rtol=0)
 

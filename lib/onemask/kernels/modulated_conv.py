@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from onemask.kernels.checks import check_floating
+
 
 def resample_kernel(taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)) -> Tensor:
     """The separable low-pass filter [T, T] with unit sum that StyleGAN2 uses to resample."""
@@ -54,6 +56,9 @@ def modulated_conv2d(
     """
     if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1] or x.numel() == 0:
         raise ValueError(f"x: shape {tuple(x.shape)}, expected [N, I, H, W] for a weight of {tuple(weight.shape)}")
+    check_floating(x=x)
+    if weight.shape[2:] not in ((1, 1), (3, 3)) or (up == 2 and weight.shape[2] != 3):
+        raise ValueError(f"weight: shape {tuple(weight.shape)}, expected a kernel of 1 x 1 or, always with up=2, 3 x 3")
     if tuple(styles.shape) != tuple(x.shape[:2]):
         raise ValueError(f"styles: shape {tuple(styles.shape)}, expected {tuple(x.shape[:2])} as of x")
     if up not in (1, 2):
@@ -61,8 +66,8 @@ def modulated_conv2d(
     x = x * styles.to(x.dtype)[:, :, None, None]
     kernel = weight.to(x.dtype)
     if up == 2:
-        if resample_filter is None:
-            raise ValueError("resample_filter: needed when up=2")
+        if resample_filter is None or tuple(resample_filter.shape) != (4, 4):
+            raise ValueError("resample_filter: up=2 needs one of 4 x 4 taps")
         x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)
         x = filter_maps(x, resample_filter, gain=4.0)
     else:

@@ -27,4 +27,7 @@ def nt_xent(z_a: Tensor, z_b: Tensor, temperature: float) -> Tensor:
     # The one 2B x 2B matrix: the temperature divides the smaller factor, and the diagonal is masked in place.
     similarities = ((z / temperature) @ z.T).fill_diagonal_(-torch.inf)
     positives = (z_a * z_b).sum(1) / temperature
-    return torch.logsumexp(similarities, dim=1).mean() - positives.mean()
+    loss = torch.logsumexp(similarities, dim=1).mean() - positives.mean()
+    if not torch.isfinite(loss.detach()):
+        raise ValueError(f"temperature: {temperature} is too small for these vectors")
+    return loss

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -63,9 +64,25 @@ def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mod
         # Maps of one size share one upsampling, which is linear too.
         key = (feature.shape[2], feature.shape[3])
         native[key] = native[key].add_(projected) if key in native else projected
+    sizes = sorted(native)
+    if mode == "nearest" and all(_divides(*pair) for pair in pairwise([*sizes, height_width])):
+        # From map to map: each pixel is added to the pixels that stem from it, and no map is enlarged but the last.
+        summed = reduce(_add_enlarged, (native[key] for key in sizes))
+        return _resize(summed, height_width, mode)
     # The largest first: it needs no copy, and the others are added in place.
-    resized = (_resize(native[key], height_width, mode) for key in sorted(native, reverse=True))
+    resized = (_resize(native[key], height_width, mode) for key in reversed(sizes))
     return reduce(Tensor.add_, resized)
+
+
+def _divides(small: tuple[int, int], large: tuple[int, int]) -> bool:
+    return large[0] % small[0] == 0 and large[1] % small[1] == 0
+
+
+def _add_enlarged(coarse: Tensor, fine: Tensor) -> Tensor:
+    """fine [N, D, H, W] += coarse [N, D, h, w] enlarged by nearest upsampling, where h divides H and w divides W."""
+    blocks = fine.unflatten(3, (coarse.shape[3], -1)).unflatten(2, (coarse.shape[2], -1))
+    blocks.add_(coarse[:, :, :, None, :, None])
+    return fine
 
 
 def row_strips(features: Sequence[Tensor], size: int, pixels: int) -> Iterator[tuple[list[Tensor], tuple[int, int]]]:
@@ -75,13 +92,15 @@ def row_strips(features: Sequence[Tensor], size: int, pixels: int) -> Iterator[t
     than `pixels` pixels in all images if halving the rows leads there. One strip holds all where sizes do not divide.
     """
     _check(features, "nearest")
-    factors, rows = [size / feature.shape[2] for feature in features], size
+    _height_width(size)
+    heights, rows = [feature.shape[2] for feature in features], size
     while features[0].shape[0] * size * rows > pixels and rows % 2 == 0:
         rows //= 2
-    if any(rows % factor and factor % rows for factor in factors):
+    # A strip takes whole rows of a map, or a row makes several strips; else the map is not cut.
+    if any(rows * height % size and size % (rows * height) for height in heights):
         rows = size
     for start in range(0, size, rows):
-        ends = [(int(start / factor), max(1, int(rows / factor))) for factor in factors]
+        ends = [(start * height // size, max(1, rows * height // size)) for height in heights]
         yield [feature.narrow(2, *end) for feature, end in zip(features, ends, strict=True)], (rows, size)
 
 
@@ -93,8 +112,8 @@ def gather_pixels(features: Sequence[Tensor], pixels: Tensor, size: Size, mode: 
     _check(features, mode)
     height, width = _height_width(size)
     count = features[0].shape[0]
-    if pixels.ndim != 2 or pixels.shape[0] != count:
-        raise ValueError(f"pixels: shape {tuple(pixels.shape)}, expected [{count}, P]")
+    if pixels.ndim != 2 or pixels.shape[0] != count or pixels.dtype != torch.int64:
+        raise ValueError(f"pixels: {pixels.dtype} of shape {tuple(pixels.shape)}, expected int64 [{count}, P]")
     if pixels.numel() and (int(pixels.min()) < 0 or int(pixels.max()) >= height * width):
         raise ValueError(f"pixels: an index lies outside the {height} x {width} image")
     for feature in features:
@@ -126,9 +145,10 @@ def _sources(
         # Asking torch which source it takes keeps its own rounding where the ratio is not whole.
         source = torch.arange(length, dtype=torch.float32, device=positions.device)[None, None]
         return [(F.interpolate(source, target, mode="nearest")[0, 0].long()[positions], None)]
-    centre = ((torch.arange(target, dtype=dtype, device=positions.device) + 0.5) * (length / target) - 0.5).clamp(min=0)
+    exact = torch.promote_types(dtype, torch.float32)  # half precision does not tell pixels apart
+    centre = ((torch.arange(target, dtype=exact, device=positions.device) + 0.5) * (length / target) - 0.5).clamp(min=0)
     low = centre.floor().long().clamp(max=length - 1)
-    share = (centre - low)[positions]
+    share = (centre - low).to(dtype)[positions]
     return [(low[positions], 1 - share), ((low + 1).clamp(max=length - 1)[positions], share)]
 
 
@@ -139,7 +159,9 @@ def _resize(feature: Tensor, size: tuple[int, int], mode: str) -> Tensor:
 
 
 def _height_width(size: Size) -> tuple[int, int]:
-    height, width = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    height, width = (size, size) if isinstance(size, int) else size
+    if not (isinstance(height, int) and isinstance(width, int)):
+        raise ValueError(f"size: {size!r}, expected whole numbers")
     if height < 1 or width < 1:
         raise ValueError(f"size: {height} x {width}, expected at least one pixel")
     return height, width

@@ -61,8 +61,9 @@ def swapped_prediction_loss(
 def filter_maps(x: Tensor, kernel: Tensor, up: int, padding: tuple[int, int], gain: float) -> Tensor:
     """Zero-stuff x [N, C, H, W] by `up`, pad before and after, and low-pass with `kernel` [T, T]."""
     n, c, h, w = x.shape
-    stuffed = x.new_zeros(n, c, h * up, w * up)
-    stuffed[:, :, ::up, ::up] = x
+    stuffed = x if up == 1 else x.new_zeros(n, c, h * up, w * up)
+    if up > 1:
+        stuffed[:, :, ::up, ::up] = x
     taps = (kernel * gain).to(x)[None, None].repeat(c, 1, 1, 1)
     return F.conv2d(F.pad(stuffed, [*padding, *padding]), taps, groups=c)
 

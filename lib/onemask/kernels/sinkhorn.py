@@ -7,7 +7,8 @@ scores of 0.27 with epsilon .003, and subtracting one maximum underflows whole r
 1. the first iteration is done in the log domain: every exponent is taken relative to its column's, then its row's
    maximum. After it each row of the matrix E has a 1, and column sums are at least c_k min_i r_i: nothing is lost.
    Scores within 60 epsilons of one another need no such care: one maximum is subtracted;
-2. the others scale two vectors, Q = diag(u) E diag(v), two matrix-vector products each;
+2. the others scale two vectors, Q = diag(u) E diag(v), two matrix-vector products each, made block by block of rows:
+   u is local to a row, so both products of a block are done while it is in cache;
 3. entries that exp flushed to zero were below exp(-87). While u and v cannot have raised any of them above 1e-7 the
    result stands; otherwise (checked on every call) the whole computation is repeated in the log domain in float64.
 
@@ -18,13 +19,18 @@ where that exceeds 2e-5 (range over epsilon above 335) the matrix is made in flo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from onemask.kernels.memory import fresh
+
 EXPONENT_ERROR = 2e-5
 LOST_MASS = 1e-7
 NARROW = 60
+BLOCKS = {"cpu": 1 << 20, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 4 MB, a share of the last cache
+Blocks = Sequence[Tensor]
 
 
 def sinkhorn(
@@ -43,50 +49,69 @@ def sinkhorn(
     _check(scores, epsilon, iterations)
     count, prototypes = scores.shape
     with torch.no_grad():
-        spread = _spread(scores) / epsilon
+        low, high = _range(scores)
         r = _marginal("pixel_marginal", pixel_marginal, count, scores.device)
         c = _marginal("prototype_marginal", prototype_marginal, prototypes, scores.device)
-        codes = _scaling(scores, epsilon, iterations, r, c, spread)
+        codes = _scaling(scores, epsilon, iterations, r, c, low, high)
         if codes is None:
             codes = _log_domain(scores, epsilon, iterations, r, c)
         return codes.to(scores.dtype)
 
 
 def _scaling(
-    scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor, spread: float
+    scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor, low: float, high: float
 ) -> Tensor | None:
-    """Steps 1 to 3 above; None when underflow may have cost more than LOST_MASS. `spread`: range over epsilon."""
+    """Steps 1 to 3 above; None when underflow may have cost more than LOST_MASS. `low`, `high`: the scores' range."""
+    spread = (high - low) / epsilon
     coarse = scores.dtype != torch.float64 and spread * 2.0**-24 <= EXPONENT_ERROR
     dtype = torch.float32 if coarse else torch.float64
-    s, r, c = scores.to(dtype), r.to(dtype), c.to(dtype)
-    matrix, v = _first_columns(s, epsilon, c) if spread > NARROW else _narrow_columns(s, epsilon, c)
-    rows = matrix @ v
+    r, c = r.to(dtype), c.to(dtype)
+    matrix, rows, u = fresh(scores.shape, dtype, scores.device), torch.empty_like(r), torch.empty_like(r)
+    size = max(1, BLOCKS.get(scores.device.type, BLOCKS["cpu"]) // len(c))
+    parts = scores.split(size), matrix.split(size)
+    v = _wide_columns(*parts, epsilon, c) if spread > NARROW else _narrow_columns(*parts, epsilon, c, high)
     tiny = torch.finfo(dtype).tiny
     lost = torch.zeros((), dtype=dtype, device=scores.device)
+    blocks = list(zip(matrix.split(size), r.split(size), rows.split(size), u.split(size), strict=True))
     for _ in range(iterations - 1):
-        u = r / rows
-        columns = u @ matrix
-        v = c / columns
-        rows = matrix @ v
-        lost = torch.maximum(lost, tiny * len(r) * u.max() / columns.min())
+        columns = torch.zeros_like(c)
+        for block, share, row, scale in blocks:  # both products while a block is in cache
+            torch.mv(block, v, out=row)
+            torch.div(share, row, out=scale)
+            columns.addmv_(block.T, scale)
         lost = torch.maximum(lost, tiny * len(c) * v.max() / rows.min())
-    if not bool(lost < LOST_MASS):  # true for NaN too
-        return None
-    return matrix.mul_(v).div_(rows[:, None])
+        lost = torch.maximum(lost, tiny * len(r) * u.max() / columns.min())
+        v = c / columns
+    for block, _, row, _ in blocks:
+        torch.mv(block, v, out=row)
+        block.mul_(v).div_(row[:, None])
+    lost = torch.maximum(lost, tiny * len(c) * v.max() / rows.min())
+    return matrix if bool(lost < LOST_MASS) else None  # None for NaN too
 
 
-def _narrow_columns(scores: Tensor, epsilon: float, c: Tensor) -> tuple[Tensor, Tensor]:
-    """E [B, K] = exp((s - max s) / epsilon) and the v [K] that scales its columns to c."""
-    matrix = torch.sub(scores, scores.max()).div_(epsilon).exp_()
-    return matrix, c / matrix.sum(0)
+def _narrow_columns(scores: Blocks, matrix: Blocks, epsilon: float, c: Tensor, high: float) -> Tensor:
+    """Fills E [B, K] = exp((s - max s) / epsilon); returns the v [K] that scales its columns to c."""
+    highest = c.new_tensor(high)
+    return c / _exponentials(scores, matrix, highest, epsilon, torch.zeros_like(c))
 
 
-def _first_columns(scores: Tensor, epsilon: float, c: Tensor) -> tuple[Tensor, Tensor]:
-    """E [B, K] = exp((s_ik - g_k - f_i) / epsilon): columns scaled to c, rows to a maximum of one; then v is one."""
-    highest = scores.amax(0)
-    sums = torch.sub(scores, highest).div_(epsilon).exp_().sum(0)
-    centred = torch.sub(scores, highest - epsilon * (c / sums).log())
-    return centred.sub_(centred.amax(1, keepdim=True)).div_(epsilon).exp_(), torch.ones_like(c)
+def _wide_columns(scores: Blocks, matrix: Blocks, epsilon: float, c: Tensor) -> Tensor:
+    """Fills E [B, K] = exp((s_ik - g_k - f_i) / epsilon): columns scaled to c, rows to a maximum of one; v is one."""
+    highest = torch.stack([s.amax(0) for s in scores]).amax(0).to(c)
+    sums = _exponentials(scores, matrix, highest, epsilon, torch.zeros_like(c))
+    shift = highest - epsilon * (c / sums).log()
+    for s, block in zip(scores, matrix, strict=True):
+        torch.sub(s.to(c), shift, out=block)
+        block.sub_(block.amax(1, keepdim=True)).div_(epsilon).exp_()
+    return torch.ones_like(c)
+
+
+def _exponentials(scores: Blocks, matrix: Blocks, highest: Tensor, epsilon: float, sums: Tensor) -> Tensor:
+    """Fills exp((s - highest) / epsilon), and adds its columns to `sums` [K]."""
+    for s, block in zip(scores, matrix, strict=True):
+        torch.sub(s.to(sums), highest, out=block).div_(epsilon).exp_()
+        sums.addmv_(block.T, sums.new_ones(len(block)))
+    return sums
 
 
 def _log_domain(scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor) -> Tensor:
@@ -99,12 +124,12 @@ def _log_domain(scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: T
     return torch.softmax(exponent + g, dim=1)
 
 
-def _spread(scores: Tensor) -> float:
-    """Largest minus smallest score; ValueError when one is not finite (NaN passes through both)."""
-    low, high = torch.aminmax(scores)
-    if not math.isfinite(spread := float(high.double() - low.double())):
+def _range(scores: Tensor) -> tuple[float, float]:
+    """Smallest and largest score; ValueError when one is not finite (NaN passes through both)."""
+    low, high = (float(bound) for bound in torch.aminmax(scores))
+    if not math.isfinite(high - low):
         raise ValueError("scores: expected finite numbers")
-    return spread
+    return low, high
 
 
 def _marginal(name: str, marginal: Tensor | None, length: int, device: torch.device) -> Tensor:

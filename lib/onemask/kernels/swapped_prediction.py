@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from onemask.kernels.checks import check_finite, check_floating
+from onemask.kernels.memory import fresh
 
-BLOCKS = {"cpu": 1 << 18, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 1 MB of them
+BLOCKS = {"cpu": 1 << 19, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 2 MB of them
 
 
 def swapped_prediction_loss(
@@ -36,6 +37,7 @@ def swapped_prediction_loss(
     loss = _CrossEntropy.apply(scores_s, codes_t, temperature) + _CrossEntropy.apply(scores_t, codes_s, temperature)
     if not torch.isfinite(loss.detach()):
         check_finite(**given)
+        raise ValueError(f"temperature: {temperature} is too small for these scores")
     return loss
 
 
@@ -59,17 +61,22 @@ class _CrossEntropy(torch.autograd.Function):
 def cross_entropy_and_gradient(scores: Tensor, codes: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Mean over pixels of l = sum_k q_k (log sum_j exp(s_j / T) - s_k / T), and its gradient [B, K].
 
-    The gradient is (|q| softmax(s / T) - q) / (T B), |q| the sum of a pixel's code.
+    The gradient is (|q| softmax(s / T) - q) / (T B), |q| the sum of a pixel's code. Half precision is computed in
+    single precision.
     """
-    count = len(scores)
-    gradient = torch.empty_like(scores, memory_format=torch.contiguous_format)
-    loss = scores.new_zeros(())
+    count, exact = len(scores), torch.promote_types(scores.dtype, torch.float32)
+    gradient = fresh(scores.shape, scores.dtype, scores.device)
+    loss = torch.zeros((), dtype=exact, device=scores.device)
     rows = max(1, BLOCKS.get(scores.device.type, BLOCKS["cpu"]) // scores.shape[1])
-    for s, q, g in zip(scores.split(rows), codes.split(rows), gradient.split(rows), strict=True):
+    for s, q, out in zip(scores.split(rows), codes.split(rows), gradient.split(rows), strict=True):
+        s, q = s.to(exact), q.to(exact)
+        g = out if out.dtype == exact else torch.empty_like(s)
         torch.add(s.amax(1, keepdim=True).div_(-temperature), s, alpha=1 / temperature, out=g)
         weight = q.sum(1, keepdim=True)
         loss -= torch.dot(q.flatten(), g.flatten())
         total = g.exp_().sum(1, keepdim=True)
         loss += torch.dot(weight.flatten(), total.log().flatten())
         g.mul_(weight / (total * (temperature * count))).sub_(q, alpha=1 / (temperature * count))
-    return loss / count, gradient
+        if g is not out:
+            out.copy_(g)
+    return (loss / count).to(scores.dtype), gradient

@@ -75,9 +75,12 @@ def convolve_tiles(tiles: Tiles, weight: Tensor, bias: Tensor | None = None) -> 
     Differentiable in weight and bias. The result lies channels last.
     """
     points, count, rows, columns, channels = tiles.values.shape
-    if weight.ndim != 4 or tuple(weight.shape[1:]) != (channels, 3, 3):
+    if weight.ndim != 4 or tuple(weight.shape[1:]) != (channels, 3, 3) or len(weight) == 0:
         raise ValueError(f"weight: shape {tuple(weight.shape)}, expected [D, {channels}, 3, 3] for the tiles' channels")
-    check_floating(tiles=tiles.values, weight=weight)
+    if bias is not None and tuple(bias.shape) != (len(weight),):
+        raise ValueError(f"bias: shape {tuple(bias.shape)}, expected [{len(weight)}] as of weight")
+    given = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+    check_floating(tiles=tiles.values, **given)
     kernels = weight.permute(2, 3, 1, 0).reshape(9, -1)
     kernels = (_two_sided(G, weight) @ kernels).view(points, channels, -1)
     products = torch.bmm(tiles.values.view(points, -1, channels), kernels)

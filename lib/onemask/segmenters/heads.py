@@ -137,7 +137,8 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 
 def _merge_sizes(maps: Sequence[Tensor]) -> list[Tensor]:
     """Neighbouring maps of one size as one: fewer, larger products, and the order of channels stays."""
-    return [torch.cat(list(same), dim=1) for _, same in groupby(maps, key=lambda m: m.shape[-1])]
+    groups = (list(same) for _, same in groupby(maps, key=lambda m: m.shape[-1]))
+    return [torch.cat(same, dim=1) if len(same) > 1 else same[0] for same in groups]
 
 
 def _channels(part: Prepared) -> int:

@@ -139,3 +139,11 @@ def test_maps_whose_sizes_do_not_divide_stay_whole():
     features = [torch.zeros(1, 2, 5, 5), torch.zeros(1, 2, 16, 16)]
     [(maps, target)] = row_strips(features, 16, 1)
     assert target == (16, 16) and [tuple(m.shape) for m in maps] == [(1, 2, 5, 5), (1, 2, 16, 16)]
+
+
+def test_doubling_twice_is_not_enlarging_at_once():
+    noise = torch.randn(1, 8, 64, 64, generator=torch.Generator().manual_seed(11))
+    once = concatenate_features([noise], 256, "bilinear")
+    twice = concatenate_features([concatenate_features([noise], 128, "bilinear")], 256, "bilinear")
+    apart = float((once - twice).square().mean().sqrt() / once.square().mean().sqrt())
+    assert 0.15 < apart < 0.25

@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Literal, Self
 import torch
 from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
 from torch import Tensor
-from tqdm import tqdm
 
 from onemask.clustering.pixels import draw_seeds, random_pixels
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
 from onemask.kernels.projection import Size, gather_pixels, project_features
+from onemask.progress import steps
 
 if TYPE_CHECKING:
     from onemask.stylegan2.protocol import FeatureGenerator
@@ -241,7 +241,8 @@ def sample_features(generator: FeatureGenerator, settings: KMeansSettings, mode:
     """Concatenated features [images * pixels, C] of random pixels, on the CPU."""
     seeds = draw_seeds(settings.images, rng)
     rows = []
-    for start in tqdm(range(0, settings.images, IMAGES_AT_ONCE), desc="features", unit="batch", mininterval=1):
+    for batch in steps(-(-settings.images // IMAGES_AT_ONCE), "features"):
+        start = batch * IMAGES_AT_ONCE
         ws = generator.sample_ws(seeds[start : start + IMAGES_AT_ONCE], settings.truncation)
         pixels = random_pixels(len(ws), settings.pixels, generator.resolution, rng).to(ws.device)
         maps = generator.features(ws)[1]

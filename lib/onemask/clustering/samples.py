@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from onemask.clustering.pixels import draw_seeds
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
+from onemask.progress import steps
 
 if TYPE_CHECKING:
     from onemask.stylegan2.protocol import FeatureGenerator
@@ -59,7 +59,8 @@ def draw_samples(generator: FeatureGenerator, images: int, truncation: float, se
     """
     seeds = draw_seeds(images, torch.Generator().manual_seed(seed))
     batches = []
-    for start in tqdm(range(0, images, IMAGES_AT_ONCE), desc="samples", unit="batch", mininterval=1):
+    for batch in steps(-(-images // IMAGES_AT_ONCE), "samples"):
+        start = batch * IMAGES_AT_ONCE
         maps = generator.features(generator.sample_ws(seeds[start : start + IMAGES_AT_ONCE], truncation))[1]
         batches.append([feature.half().cpu() for feature in maps])
     features = [torch.cat(parts) for parts in zip(*batches, strict=True)]

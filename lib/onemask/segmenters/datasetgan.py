@@ -26,6 +26,7 @@ from torch import Tensor
 from onemask.errors import OnemaskError
 from onemask.kernels.projection import gather_pixels, project_features
 from onemask.optim import Adam
+from onemask.progress import steps
 from onemask.seeds import derive_seed
 from onemask.segmenters.base import Features, check_label_maps, output_size
 from onemask.segmenters.heads import head
@@ -202,7 +203,7 @@ def fit_members(
     channels = rows(targets.new_zeros(1, 1)).shape[2]
     training = Training(initial_stack(channels, num_labels, generators), settings.learning_rate, targets.device)
     best, stale = [math.inf] * len(seeds), [0] * len(seeds)
-    for epoch in range(settings.epochs):
+    for epoch in steps(settings.epochs, "fit", shown=False):
         drawn = [torch.randperm(len(targets), generator=generators[member]) for member in training.active]
         order = torch.stack(drawn).to(targets.device)
         for start in range(0, len(targets) - 1, settings.batch):

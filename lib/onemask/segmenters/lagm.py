@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from onemask.errors import OnemaskError
 from onemask.kernels.projection import project_features
 from onemask.optim import Adam
+from onemask.progress import steps
 from onemask.segmenters.base import Features, check_label_maps, output_size
 from onemask.segmenters.heads import FCN, NEGATIVE_SLOPE, initialise
 
@@ -166,7 +167,7 @@ def fit_annotator(
         initialise(network, generator)
         network.to(features[0].device)
     optimisers = [Adam(network.parameters(), settings.learning_rate) for network in networks]
-    for step in range(settings.steps):
+    for step in steps(settings.steps, "fit", shown=False):
         shots = _pick(len(label_maps), settings.batch, generator)
         drawn = samples.take(_pick(len(samples), settings.batch, generator), features[0].device)
         maps = [torch.cat([own.detach()[shots], other]) for own, other in zip(features, drawn, strict=True)]

@@ -217,7 +217,8 @@ def test_downstream_trainings_share_their_test_images_and_their_budget(folder):
 def test_controls_change_one_thing_each(folder):
     finished = run(folder, "--cores", "2", "--", "results/table_controls.tex")
     assert finished.returncode == 0, finished.stdout[-6000:]
-    table = {(row["real"], row["steps"], row["method"]): row for row in rows(folder / "results/table_controls.csv")}
+    found = rows(folder / "results/test/table_controls.csv")
+    table = {(row["real"], row["steps"], row["method"]): row for row in found}
     assert list(table) == [("8", "4", method) for method in ("real", "hfc_kmeans", "renders", "annotator")] + [
         ("4", "2", method) for method in ("real", "hfc_kmeans")
     ]

@@ -47,8 +47,7 @@ PUBLISHED = [
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
     *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
     *(["table_losses.tex", "table_losses.csv", "figC2.pdf", "figC2.png"] if CASE else []),  # by request alone
-    *(f"{name}.{kind}" for name in ("table3", "table_sdanet") for kind in ("tex", "csv")),
-    *(["table_controls.tex", "table_controls.csv"] if STUDY.downstream.controls else []),  # by request alone
+    *(f"{name}.{kind}" for name in ("table3", "table_sdanet", "table_controls") for kind in ("tex", "csv")),
     *(f"{name}.{kind}" for name in DOWNSTREAM_FIGURES for kind in ("pdf", "png")),
     *("claims_downstream.csv", "table_claims_downstream.tex", "report_downstream.tex", "report_downstream.pdf"),
 ]

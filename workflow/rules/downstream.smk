@@ -234,7 +234,7 @@ use rule table1 as table_controls with:
         f"{LOGS}/table_controls.log",
     params:
         module="table_controls",
-        options={"methods": TITLES, "settings": STUDY.downstream.model_dump(mode="json")},
+        options={"methods": TITLES, "settings": STUDY.downstream.model_dump(mode="json", include={"real", "steps"})},
         code=code("paper.py", "onemask.paper.table_controls"),
 
 

@@ -89,7 +89,13 @@ def experiment(**changes):
         ({"downstream": {"controls": {"few": {"methods": ["hfc"]}}}}, "controls.few.methods: 'hfc' is no method"),
         ({"downstream": {"controls": {"few": {"classes": ["dog"]}}}}, "controls.few.classes: 'dog' is no class"),
         ({"downstream": {"controls": {"few": {"methods": ["supervised_fcn"]}}}}, "not fitted on an exemplar"),
-        ({"classes": {"face": {"annotators": None, "annotated": FETCHED}}}, "controls.pictures.methods: face is no"),
+        (
+            {
+                "classes": {"face": {"annotators": None, "annotated": FETCHED}},
+                "downstream": {"controls": {"pictures": {"classes": ["face"]}}},
+            },
+            "controls.pictures.methods: face is no demo world",
+        ),
         ({"losses": {"presets": {"x": {"los": "logistic"}}}}, "losses"),
         ({"swav": {"temprature": 1}}, "swav.temprature: unknown key; did you mean 'temperature'?"),
         ({"classes": {"face": {"swav": {"perturbation": {"strenght": 1}}}}}, "unknown key; did you mean 'strength'?"),

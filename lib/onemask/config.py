@@ -179,17 +179,18 @@ def _check_downstream(study: Study) -> None:
         if name in study.methods:
             raise OnemaskError(f"config: methods: {name!r} stands for no method in Table 3; choose another name")
     _check_known("downstream.classes", settings.classes or [], study.classes, "class")
-    classes = settings.classes if settings.classes is not None else study.class_names
-    _check_trainings(study, "downstream", settings.methods, classes)
+    _check_trainings(study, "downstream", settings.methods, study.downstream_classes)
     for name, control in settings.controls.items():
         where = f"downstream.controls.{name}"
         _check_known(f"{where}.classes", control.classes or [], study.classes, "class")
-        own = [cls for cls in classes if control.classes is None or cls in control.classes]
         _check_known(f"{where}.methods", control.methods, [REAL, *REFERENCES, *study.methods], "method")
+        own = study.control_classes(name)
         _check_trainings(study, where, [method for method in control.methods if method in study.methods], own)
-        for cls in own if set(REFERENCES) & set(control.methods) else []:
-            if study.classes[cls].real or not study.classes[cls].annotators:
-                raise OnemaskError(f"config: {where}.methods: {cls} is no demo world, with renders and an annotator")
+        for cls in sorted({*(control.classes or [])} & {*study.downstream_classes} - {*own}):
+            raise OnemaskError(
+                f"config: {where}.methods: {cls} is no demo world, with renders and an annotator; "
+                f"leave it out of {where}.classes, or set `{name}: null`"
+            )
 
 
 def _check_trainings(study: Study, where: str, methods: list[str], classes: list[str]) -> None:

@@ -55,7 +55,6 @@ SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.sca
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
 CONVERTED = "|".join(n for n, c in STUDY.classes.items() if c.generator.source == "checkpoint") or "$^"
 REAL_IMAGES = "|".join(n for n, c in STUDY.classes.items() if c.real) or "$^"
-DOWNSTREAM_CLASSES = STUDY.class_names if STUDY.downstream.classes is None else STUDY.downstream.classes
 
 
 wildcard_constraints:
@@ -298,7 +297,7 @@ def downstream_runs():
     """(class, method, ratio, run) of every training of Table 3; the method REAL has no synthetic images, ratio 0."""
     return [
         (cls, method, ratio, run)
-        for cls in DOWNSTREAM_CLASSES
+        for cls in STUDY.downstream_classes
         for method in [REAL, *(name for name in STUDY.downstream.methods if name in STUDY.methods_of(cls))]
         for ratio in ([0] if method == REAL else STUDY.downstream.ratios)
         for run in range(STUDY.downstream.runs)
@@ -323,8 +322,7 @@ def control_runs():
         | {"ratio": 0 if method == REAL else control.ratio or max(STUDY.downstream.ratios)}
         | {"real": control.real or STUDY.downstream.real, "steps": control.steps or STUDY.downstream.steps}
         for name, control in STUDY.downstream.controls.items()
-        for cls in DOWNSTREAM_CLASSES
-        if control.classes is None or cls in control.classes
+        for cls in STUDY.control_classes(name)
         for method in control.methods
         for run in range(STUDY.downstream.runs)
     ]
@@ -332,9 +330,11 @@ def control_runs():
 
 def control_files(kind):
     """A file of that kind per training, in the order of control_runs; a study without controls is one line."""
-    if not STUDY.downstream.controls:
+    if not control_runs():
         with one_line_errors():
-            raise OnemaskError(f"study {STUDY.study} has no downstream.controls, which table_controls compares")
+            raise OnemaskError(
+                f"study {STUDY.study} has no downstream.controls for its classes, which table_controls compares"
+            )
     return [
         f"{RESULTS}/controls/{run['control']}/{run['class']}/{run['method']}.{run['ratio']}.{run['run']}.{kind}"
         for run in control_runs()

@@ -234,7 +234,7 @@ use rule table1 as table_controls with:
         f"{LOGS}/table_controls.log",
     params:
         module="table_controls",
-        options={"methods": TITLES, "settings": STUDY.downstream.model_dump(mode="json")},
+        options={"methods": TITLES, "settings": STUDY.downstream.model_dump(mode="json", include={"real", "steps"})},
         code=code("paper.py", "onemask.paper.table_controls"),
 
 
@@ -261,7 +261,7 @@ use rule fig1 as fig_downstream_examples with:
             for cls, method, ratio, run in downstream_runs()
             if run == 0 and ratio in (0, max(STUDY.downstream.ratios))
         ],
-        labels=[repository(f"config/labels/{cls}.yaml") for cls in DOWNSTREAM_CLASSES],
+        labels=[repository(f"config/labels/{cls}.yaml") for cls in STUDY.downstream_classes],
     output:
         pdf=f"{RESULTS}/fig_downstream_examples.pdf",
         png=report(
@@ -275,7 +275,7 @@ use rule fig1 as fig_downstream_examples with:
         module="fig_downstream_examples",
         options={
             "study": STUDY.study,
-            "classes": DOWNSTREAM_CLASSES,
+            "classes": STUDY.downstream_classes,
             "shown": [
                 [cls, method]
                 for cls, method, ratio, run in downstream_runs()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from onemask.sections.base import Name, Natural, Positive, Resolution, Section, Source
+from onemask.sections.base import REFERENCES, Name, Natural, Positive, Resolution, Section, Source
 from onemask.sections.data import (
     AnnotatedSetSettings,
     AnnotatorSettings,
@@ -120,6 +120,18 @@ class Study(PerClass):
     def class_names(self) -> list[str]:
         """The classes of Table 2."""
         return [name for name, entry in self.classes.items() if not entry.case_study]
+
+    @property
+    def downstream_classes(self) -> list[str]:
+        """The classes of Table 3."""
+        return self.class_names if self.downstream.classes is None else self.downstream.classes
+
+    def control_classes(self, control: str) -> list[str]:
+        """Those of Table 3's classes that a control of it trains on: REFERENCES need a demo world and its annotator."""
+        asked = self.downstream.controls[control]
+        classes = [cls for cls in self.downstream_classes if asked.classes is None or cls in asked.classes]
+        rendered = [cls for cls in classes if self.classes[cls].annotators and not self.classes[cls].real]
+        return rendered if set(REFERENCES) & set(asked.methods) else classes
 
     def methods_of(self, class_name: str) -> list[str]:
         """Names of the methods that a class runs, in the table's order."""

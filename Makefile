@@ -32,8 +32,8 @@ $(STAMP): pyproject.toml constraints.txt
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile -m "not extended"
 
-test-all: $(STAMP)  # with the oracles: openvino on the wheel that real_faces fetches, torchmetrics; and DVC for real
-	$(BIN)/pip install -q -c constraints.txt -e '.[browser,oracle,remotes]'
+test-all: $(STAMP)  # with the oracles: openvino on the wheel that real_faces fetches, torchmetrics; DVC for real; Triton's interpreter
+	$(BIN)/pip install -q -c constraints.txt -e '.[browser,oracle,remotes,triton]'
 	$(SNAKEMAKE) resources/generators/real_faces/random_face.whl
 	$(BIN)/python -m pytest -n auto --dist loadfile
 

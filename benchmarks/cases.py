@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -16,44 +17,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import onemask.stylegan2.generator as generator_module
-from onemask.clustering.projection import FeatureProjection
+from benchmarks.methods import ENSEMBLE, THREE, UPSAMPLING, labelled, segmenters
+from benchmarks.shapes import PAPER, Shapes
 from onemask.kernels import reference
 from onemask.kernels.projection import concatenate_features, gather_pixels, project_features, row_strips
 from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
-from onemask.segmenters.base import Segmenter, load_method
 from onemask.segmenters.head_segmenter import STRIP
-from onemask.segmenters.heads import initialise
 from onemask.stylegan2.generator import Generator
 
-
-@dataclass(frozen=True)
-class Shapes:
-    """Sizes of what the kernels are given."""
-
-    resolution: int = 256
-    channel_base: int = 32768
-    channel_max: int = 512
-    latent: int = 512
-    dim: int = 512
-    prototypes: int = 4000
-    pixels: int = 20000
-    labels: int = 8
-    images: int = 4  # of the generator's batch
-
-
-PAPER = Shapes()
-SMALL = Shapes(32, 512, 32, 32, dim=16, prototypes=50, pixels=300, images=2)
+GPU_FLOOR = 0.4
 
 
 @dataclass(frozen=True)
 class Case:
     """`ours` against `theirs`; `error` is how far their results are apart and must stay below `tolerance`.
 
-    `ratio` is the goal for their seconds over ours, `memory` for their peak bytes over ours. For a case of the kind
-    "share" the goal is an upper bound of ours over theirs, less one. `flops` and `bytes` are what ours cannot do
-    without, `floor` the goal for the share of our seconds that these take on the machine. `extra`: at most so many
-    bytes beside the result's own, `result`.
+    `ratio` is the goal for their seconds over ours, `memory` for their peak bytes over ours. `flops` and `bytes` are
+    what ours cannot do without, `floor` the goal for the share of our seconds that these take on the machine (on a GPU
+    at least GPU_FLOOR for all). `extra`: at most so many bytes beside the result's own, `result`.
     """
 
     kernel: str
@@ -64,7 +46,6 @@ class Case:
     tolerance: float
     ratio: float | None = None
     memory: float | None = None
-    share: float | None = None
     flops: float = 0.0
     bytes: float = 0.0
     floor: float | None = None
@@ -81,6 +62,8 @@ def cases(shapes: Shapes, device: str) -> Iterator[Case]:
     yield from gather_cases(shapes, device)
     yield from sinkhorn_cases(shapes, device)
     yield swapped_case(shapes, device)
+    if device == "cuda" and importlib.util.find_spec("triton"):
+        yield from triton_cases(shapes)
     yield from generator_cases(shapes, device)
 
 
@@ -195,9 +178,7 @@ def gather_cases(shapes: Shapes, device: str) -> Iterator[Case]:
 
 def sinkhorn_cases(shapes: Shapes, device: str) -> Iterator[Case]:
     random = torch.Generator().manual_seed(3)
-    z = F.normalize(torch.randn(shapes.pixels, shapes.dim, generator=random), dim=1)
-    c = F.normalize(torch.randn(shapes.prototypes, shapes.dim, generator=random), dim=1)
-    scores = (z @ c.T).to(device)
+    scores = cosines_of(shapes, random).to(device)
     peers = {"SwAV's loop as printed": reference.sinkhorn, "lightly's sinkhorn": lightly_sinkhorn()}
     # The demo's epsilon, and the paper's 20 / K (Section 9.2).
     for epsilon in (0.05, 20 / shapes.prototypes):
@@ -228,6 +209,31 @@ def sinkhorn_cases(shapes: Shapes, device: str) -> Iterator[Case]:
     )
 
 
+def cosines_of(shapes: Shapes, random: torch.Generator) -> Tensor:
+    """Of random directions: [pixels, prototypes]."""
+    z, c = (torch.randn(count, shapes.dim, generator=random) for count in (shapes.pixels, shapes.prototypes))
+    return F.normalize(z, dim=1) @ F.normalize(c, dim=1).T
+
+
+def triton_cases(shapes: Shapes) -> Iterator[Case]:
+    """Triton's kernels against torch's, ours both: what `swav.triton` would gain."""
+    scores = cosines_of(shapes, torch.Generator().manual_seed(3)).to("cuda")
+    yield Case(
+        "Sinkhorn, 10 iterations, in Triton",
+        "ours in torch",
+        lambda: sinkhorn(scores, 0.05, 10, triton=True),
+        lambda: sinkhorn(scores, 0.05, 10),
+        lambda: difference(sinkhorn(scores, 0.05, 10, triton=True), sinkhorn(scores, 0.05, 10)),
+        1e-4,
+        flops=4 * 10 * scores.numel(),
+        bytes=4 * 14 * scores.numel(),
+        extra=scores.nbytes,
+        result=scores.nbytes,
+    )
+    swapped = swapped_case(shapes, "cuda", triton=True)
+    yield replace(swapped, kernel=f"{swapped.kernel}, in Triton", ratio=None)
+
+
 def lightly_sinkhorn() -> Callable[[Tensor, float, int], Tensor] | None:
     """lightly's function (PyPI) where it is installed, from its file alone: the package imports much that is not."""
     package = importlib.util.find_spec("lightly")
@@ -240,7 +246,8 @@ def lightly_sinkhorn() -> Callable[[Tensor, float, int], Tensor] | None:
     return lambda scores, epsilon, iterations: module.sinkhorn(scores, iterations=iterations, epsilon=epsilon)
 
 
-def swapped_case(shapes: Shapes, device: str) -> Case:
+def swapped_case(shapes: Shapes, device: str, triton: bool = False) -> Case:
+    """`triton`: Triton's form against torch's, in the place of torch's against autograd."""
     random = torch.Generator().manual_seed(4)
     shape = (shapes.pixels, shapes.prototypes)
     scores = [(torch.rand(shape, generator=random) * 2 - 1).to(device).requires_grad_() for _ in range(2)]
@@ -249,12 +256,14 @@ def swapped_case(shapes: Shapes, device: str) -> Case:
     def gradient(loss: Callable[..., Tensor]) -> Tensor:
         return torch.autograd.grad(loss(*scores, *codes, 0.1), scores)[0]
 
+    ours = partial(swapped_prediction_loss, triton=True) if triton else swapped_prediction_loss
+    theirs = swapped_prediction_loss if triton else reference.swapped_prediction_loss
     return Case(
         "swapped prediction, forward and back",
-        "log_softmax, autograd",
-        lambda: gradient(swapped_prediction_loss),
-        lambda: gradient(reference.swapped_prediction_loss),
-        lambda: difference(gradient(swapped_prediction_loss), gradient(reference.swapped_prediction_loss)),
+        "ours in torch" if triton else "log_softmax, autograd",
+        lambda: gradient(ours),
+        lambda: gradient(theirs),
+        lambda: difference(gradient(ours), gradient(theirs)),
         1e-4,
         6,
         flops=2 * 8 * scores[0].numel(),
@@ -286,30 +295,22 @@ def generator_cases(shapes: Shapes, device: str) -> Iterator[Case]:
         flops=generator_flops(generator) * shapes.images,
         floor=0.75,
     )
-    one = ws[:1]
-    kinds = ((0.2, "mlp3"), (0.2, "mlp1"), (None, "mlp1"))
-    masks = {kind: hfc(generator, shapes, *kind, device) for kind in kinds}
-    leaky, ensemble = masks[0.2, "mlp3"], datasetgan(generator, shapes, device)
-    for name, segmenter, goal in (("the same", leaky, 4), ("DatasetGAN's ten networks", ensemble, 10)):
+    one, methods = ws[:1], segmenters(generator, shapes, device)
+    leaky = methods[THREE]
+
+    def apart() -> float:
+        found, expected = (labelled(generator, leaky, one, whole)[1] for whole in (None, "nearest"))
+        return float((found != expected).float().mean())
+
+    for name, key, goal in (("the same", THREE, 4), ("DatasetGAN's ten networks", ENSEMBLE, 10)):
         yield Case(
             "image and mask, MLP-3",
             f"{name} on the concatenated map",
-            lambda: labelled(generator, one, leaky),
-            lambda segmenter=segmenter: labelled(generator, one, segmenter, whole=True),
-            # Another method's masks are other masks.
-            lambda segmenter=segmenter: disagreement(generator, one, leaky) if segmenter is leaky else 0.0,
+            lambda: labelled(generator, leaky, one),
+            lambda key=key: labelled(generator, methods[key], one, UPSAMPLING.get(key, "nearest")),
+            apart if key == THREE else lambda: 0.0,  # another method's masks are other masks
             1e-4,
             goal,
-        )
-    for key, goal in (((0.2, "mlp1"), 0.35), ((None, "mlp1"), 0.05)):
-        yield Case(
-            f"a mask beside its image, {'linear' if key[0] is None else 'leaky ReLU'}, MLP-1",
-            "the generator alone",
-            lambda key=key: labelled(generator, one, masks[key]),
-            lambda: generator.features(one),
-            lambda key=key: disagreement(generator, one, masks[key]),
-            1e-4,
-            share=goal,
         )
 
 
@@ -322,40 +323,6 @@ def generator_flops(generator: Generator) -> float:
         if number:
             total += 2 * 9 * channels[number - 1] * width * sizes[number - 1] ** 2
     return float(total)
-
-
-def hfc(generator: Generator, shapes: Shapes, slope: float | None, head: str, device: str) -> Segmenter:
-    """HFC with random weights."""
-    random = torch.Generator().manual_seed(6)
-    projection = FeatureProjection(sum(generator.feature_channels), shapes.dim, slope, generator=random)
-    segmenter = load_method("hfc").build({"head": head}, shapes.labels, projection.to(device).requires_grad_(False), 0)
-    network = segmenter.make_head(shapes.dim)
-    initialise(network, random)
-    segmenter.head = network.to(device).requires_grad_(False)
-    return segmenter
-
-
-def datasetgan(generator: Generator, shapes: Shapes, device: str) -> Segmenter:
-    """Its ensemble with random weights."""
-    module = load_method("datasetgan")
-    segmenter = module.build({}, shapes.labels, None, 0)
-    random = [torch.Generator().manual_seed(number) for number in range(segmenter.settings.members)]
-    stack = module.initial_stack(sum(generator.feature_channels), shapes.labels, random)
-    return segmenter.restore({name: tensor.to(device) for name, tensor in module.folded(stack).items()})
-
-
-@torch.no_grad()
-def labelled(generator: Generator, ws: Tensor, segmenter: Segmenter, whole: bool = False) -> tuple[Tensor, Tensor]:
-    """Image and label map; `whole` gives the segmenter Eq. 8's map."""
-    image, features = generator.features(ws)
-    if whole:
-        features = [concatenate_features(features, generator.resolution)]
-    return image, segmenter.predict(features)
-
-
-def disagreement(generator: Generator, ws: Tensor, segmenter: Segmenter) -> float:
-    """Share of pixels whose label is another one on the concatenated map."""
-    return float((labelled(generator, ws, segmenter)[1] != labelled(generator, ws, segmenter, True)[1]).float().mean())
 
 
 def difference(ours: Tensor, theirs: Tensor) -> float:

@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cases import (
-    PAPER,
     Case,
-    Shapes,
     gather_cases,
     generator_cases,
     projection_case,
@@ -19,6 +17,7 @@ from benchmarks.cases import (
     swapped_case,
 )
 from benchmarks.measure import interleaved
+from benchmarks.shapes import PAPER, Shapes
 
 COLUMNS = ["kernel", "against", "value", "ours_ms", "theirs_ms"]
 

@@ -12,27 +12,39 @@ HEAD = (
     "| kernel | against | ours, ms | theirs, ms | ratio (spread) | goal | ours, MB | theirs, MB | memory | goal"
     " | beside the result, MB | at most | apart by | at most | of the floor | goal | goals met |"
 )
+PIPELINE_HEAD = (
+    "| px | at once | generator in | launched | image and mask by | ms an image | images/s | beside generating"
+    " | at most | labels apart | goal met |"
+)
 
 
-def table(rows: pd.DataFrame, machine: str) -> str:
-    """Markdown."""
+def table(rows: pd.DataFrame) -> str:
+    """Markdown of the kernels."""
     lines = [HEAD, "|" + "---|" * (HEAD.count("|") - 1)]
     for row in rows.to_dict("records"):
-        if pd.notna(row["added_goal"]):
-            low, high = (1 / row[name] - 1 for name in ("ratio_high", "ratio_low"))
-            ratio, goal = f"+{row['added']:.0%} ({low:+.0%} to {high:+.0%})", f"at most +{row['added_goal']:.0%}"
-        else:
-            ratio = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
-            goal = _number(row["ratio_goal"])
+        ratio = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
         cells = [
-            row["kernel"], row["peer"], f"{row['ours_ms']:.1f}", f"{row['theirs_ms']:.1f}", ratio, goal,
-            f"{row['ours_mb']:.0f}", f"{row['theirs_mb']:.0f}", f"{row['memory_ratio']:.1f}",
-            _number(row["memory_goal"]), _number(row["extra_mb"]), _number(row["extra_goal_mb"]),
-            f"{row['error']:.1e}", f"{row['tolerance']:.0e}", _share(row["of_floor"]), _share(row["floor_goal"]),
-            "yes" if row["met"] else "no",
+            row["kernel"], row["peer"], f"{row['ours_ms']:.1f}", f"{row['theirs_ms']:.1f}", ratio,
+            _number(row["ratio_goal"]), f"{row['ours_mb']:.0f}", f"{row['theirs_mb']:.0f}",
+            f"{row['memory_ratio']:.1f}", _number(row["memory_goal"]),
+            _number(row["extra_mb"]), _number(row["extra_goal_mb"]), f"{row['error']:.1e}", f"{row['tolerance']:.0e}",
+            _share(row["of_floor"]), _share(row["floor_goal"]), "yes" if row["met"] else "no",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
-    return f"{machine}\n\n" + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
+
+
+def pipeline_table(rows: pd.DataFrame) -> str:
+    """Markdown of the pipelines."""
+    lines = [PIPELINE_HEAD, "|" + "---|" * (PIPELINE_HEAD.count("|") - 1)]
+    for row in rows.to_dict("records"):
+        cells = [
+            str(row["resolution"]), str(row["at_once"]), row["precision"], row["launch"], row["method"],
+            f"{row['ms']:.3g}", f"{row['per_second']:.3g}", _share(row["added"]), _share(row["goal"]),
+            "" if pd.isna(row["apart"]) else f"{row['apart']:.1e}", {True: "yes", False: "no"}.get(row["met"], ""),
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _number(value: float | None) -> str:

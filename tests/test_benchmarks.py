@@ -2,10 +2,12 @@
 
 import pandas as pd
 import pytest
-from benchmarks import growth
+import torch
+from benchmarks import growth, pipeline
 from benchmarks.__main__ import app
-from benchmarks.cases import SMALL, cases
+from benchmarks.cases import cases
 from benchmarks.measure import MB, peak_bytes
+from benchmarks.shapes import SMALL
 from typer.testing import CliRunner
 
 
@@ -19,10 +21,26 @@ def test_table_and_growth_are_written(tmp_path):
     assert done.exit_code == 0, done.output
     rows = pd.read_csv(tmp_path / "table.csv")
     assert (rows["ours_ms"] > 0).all() and (rows["error"] <= rows["tolerance"]).all()
-    assert rows["kernel"].str.startswith("projection").sum() == 2
-    assert (tmp_path / "table.md").read_text().count("\n| ") == len(rows) + 1
+    assert rows["kernel"].str.startswith("projection").sum() == 3
+    ends = pd.read_csv(tmp_path / "pipeline.csv")
+    assert list(ends) == pipeline.COLUMNS and (ends["apart"].dropna() <= 1e-3).all()
+    assert (tmp_path / "table.md").read_text().count("\n| ") == len(rows) + len(ends) + 2  # with a head each
     assert (tmp_path / "growth.png").stat().st_size > 10_000
     assert list(pd.read_csv(tmp_path / "growth.csv")) == growth.COLUMNS
+
+
+def test_a_generator_in_bfloat16_gives_much_the_same_labels():
+    setting = pipeline.Setting(SMALL.resolution, 3, "bfloat16")
+    rows = pd.DataFrame(pipeline.measured(SMALL, setting, "cpu", 1), columns=pipeline.COLUMNS)
+    assert rows["method"].is_unique and rows.loc[0, "method"] == pipeline.GENERATING
+    assert (rows["apart"][1:] > 0).any() and (rows["apart"][1:] < 0.1).all()
+    assert rows["per_second"].to_numpy() == pytest.approx(1e3 / rows["ms"].to_numpy())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_graph_gives_what_the_launches_give():
+    rows = pipeline.measured(SMALL, pipeline.Setting(SMALL.resolution, 1, graph=True), "cuda", 1)
+    assert all(row["apart"] < 1e-3 for row in rows[1:])
 
 
 def test_a_machine_without_a_gpu_says_so(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -13,6 +14,7 @@ from torch import Tensor
 from onemask.clustering.lars import LARS
 from onemask.clustering.projection import FeatureProjection
 from onemask.clustering.views import Views, ViewSettings, new_projection, noise_sigma, not_finite, sample_views
+from onemask.errors import OnemaskError
 from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
 from onemask.progress import steps
@@ -28,7 +30,8 @@ class SwAVSettings(ViewSettings):
     """The section `swav` of a study.
 
     `patches` takes as many whole patches of patch_size x patch_size as fit into an image's share of `pixels`. With
-    `steps` 0 projection and prototypes stay random (the ablation without training).
+    `steps` 0 projection and prototypes stay random (the ablation without training). `triton`: onemask.kernels.fused on
+    a GPU.
     """
 
     SECTION: ClassVar[str] = "swav"
@@ -41,6 +44,7 @@ class SwAVSettings(ViewSettings):
     patch_size: int = 64
     marginals: Literal["uniform", "pixel_distribution"] = "uniform"
     local_loss: bool = True
+    triton: bool = False
 
 
 @dataclass
@@ -58,6 +62,8 @@ def train_swav(generator: FeatureGenerator, settings: SwAVSettings, seed: int) -
     It runs where the generator is. All draws come from one CPU generator made from `seed`, so that equal seeds mean
     equal images, pixels and blocks on any device. OnemaskError names the step at which the loss is not finite.
     """
+    if settings.triton and generator.device.type == "cuda" and importlib.util.find_spec("triton") is None:
+        raise OnemaskError("swav.triton: triton is not installed; `pip install onemask[triton]`, or set it to false")
     rng = torch.Generator().manual_seed(seed)
     projection = new_projection(generator, settings, rng).to(generator.device)
     prototypes = torch.randn(settings.prototypes, settings.dim, generator=rng).to(generator.device).requires_grad_()
@@ -125,14 +131,15 @@ def swapped_loss(
     step: int,
 ) -> tuple[Tensor, Tensor]:
     """Eq. 2 for both views, each without the channels before its first; also the codes [B, K] of the first view."""
-    scores, codes = [], []
+    scores, codes, triton = [], [], settings.triton and prototypes.is_cuda
     for x, first, marginal in zip(views.features, first_channels, views.marginals, strict=True):
         z = F.normalize(projection.project_pixels(x, first), dim=1)
         if not bool(torch.isfinite(z).all()):
             raise not_finite(settings, "projection", step)
         scores.append(z @ prototypes.T)
-        codes.append(sinkhorn(scores[-1].detach(), settings.epsilon, settings.sinkhorn_iterations, marginal))
-    return swapped_prediction_loss(*scores, *codes, settings.temperature), codes[0]
+        options = (settings.epsilon, settings.sinkhorn_iterations, marginal)
+        codes.append(sinkhorn(scores[-1].detach(), *options, triton=triton))
+    return swapped_prediction_loss(*scores, *codes, settings.temperature, triton), codes[0]
 
 
 def code_statistics(codes: Tensor) -> dict[str, float]:

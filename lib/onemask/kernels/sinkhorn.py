@@ -19,7 +19,7 @@ where that exceeds 2e-5 (range over epsilon above 335) the matrix is made in flo
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -39,12 +39,13 @@ def sinkhorn(
     iterations: int,
     pixel_marginal: Tensor | None = None,
     prototype_marginal: Tensor | None = None,
+    triton: bool = False,
 ) -> Tensor:
     """Codes Q* [B, K] of the scores z . c [B, K], each row summing to one; no gradient.
 
     `epsilon` weighs the entropy (20 / K is the paper's rule of thumb, Section 9.2). The marginals [B] and [K] are
-    non-negative and need not be normalised; None is uniform (the equipartition of Eq. A2). ValueError names the
-    argument that is empty, of the wrong shape, not finite or out of range.
+    non-negative and need not be normalised; None is uniform (the equipartition of Eq. A2). `triton` iterates by
+    onemask.kernels.fused. ValueError names the argument that is empty, of the wrong shape, not finite or out of range.
     """
     _check(scores, epsilon, iterations)
     count, prototypes = scores.shape
@@ -52,41 +53,66 @@ def sinkhorn(
         low, high = _range(scores)
         r = _marginal("pixel_marginal", pixel_marginal, count, scores.device)
         c = _marginal("prototype_marginal", prototype_marginal, prototypes, scores.device)
-        codes = _scaling(scores, epsilon, iterations, r, c, low, high)
+        codes = _scaling(scores, epsilon, iterations, r, c, low, high, triton)
         if codes is None:
             codes = _log_domain(scores, epsilon, iterations, r, c)
         return codes.to(scores.dtype)
 
 
 def _scaling(
-    scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor, low: float, high: float
+    scores: Tensor, epsilon: float, iterations: int, r: Tensor, c: Tensor, low: float, high: float, triton: bool
 ) -> Tensor | None:
     """Steps 1 to 3 above; None when underflow may have cost more than LOST_MASS. `low`, `high`: the scores' range."""
+    one_iteration, last_one = _passes(triton)
     spread = (high - low) / epsilon
     coarse = scores.dtype != torch.float64 and spread * 2.0**-24 <= EXPONENT_ERROR
     dtype = torch.float32 if coarse else torch.float64
     r, c = r.to(dtype), c.to(dtype)
     matrix, rows, u = fresh(scores.shape, dtype, scores.device), torch.empty_like(r), torch.empty_like(r)
-    size = max(1, BLOCKS.get(scores.device.type, BLOCKS["cpu"]) // len(c))
-    parts = scores.split(size), matrix.split(size)
+    parts = _blocks(scores, len(c)), _blocks(matrix, len(c))
     v = _wide_columns(*parts, epsilon, c) if spread > NARROW else _narrow_columns(*parts, epsilon, c, high)
     tiny = torch.finfo(dtype).tiny
     lost = torch.zeros((), dtype=dtype, device=scores.device)
-    blocks = list(zip(matrix.split(size), r.split(size), rows.split(size), u.split(size), strict=True))
     for _ in range(iterations - 1):
-        columns = torch.zeros_like(c)
-        for block, share, row, scale in blocks:  # both products while a block is in cache
-            torch.mv(block, v, out=row)
-            torch.div(share, row, out=scale)
-            columns.addmv_(block.T, scale)
+        columns = one_iteration(matrix, v, r, rows, u)
         lost = torch.maximum(lost, tiny * len(c) * v.max() / rows.min())
         lost = torch.maximum(lost, tiny * len(r) * u.max() / columns.min())
         v = c / columns
-    for block, _, row, _ in blocks:
-        torch.mv(block, v, out=row)
-        block.mul_(v).div_(row[:, None])
+    last_one(matrix, v, rows)
     lost = torch.maximum(lost, tiny * len(c) * v.max() / rows.min())
     return matrix if bool(lost < LOST_MASS) else None  # None for NaN too
+
+
+def _passes(triton: bool) -> tuple[Callable[..., Tensor], Callable[..., None]]:
+    """`iterate` and `finish`: this module's or the fused ones."""
+    if not triton:
+        return iterate, finish
+    from onemask.kernels import fused
+
+    return fused.iterate, fused.finish
+
+
+def iterate(matrix: Tensor, v: Tensor, r: Tensor, rows: Tensor, u: Tensor) -> Tensor:
+    """One iteration on `matrix` E [B, K]: rows = E v and u = r / rows, in place; returns u E [K]."""
+    columns = torch.zeros_like(v)
+    blocks = zip(*(_blocks(tensor, len(v)) for tensor in (matrix, r, rows, u)), strict=True)
+    for block, share, row, scale in blocks:  # both products while a block is in cache
+        torch.mv(block, v, out=row)
+        torch.div(share, row, out=scale)
+        columns.addmv_(block.T, scale)
+    return columns
+
+
+def finish(matrix: Tensor, v: Tensor, rows: Tensor) -> None:
+    """rows = E v; E becomes E diag(v), its rows scaled to sum to one. In place."""
+    for block, row in zip(_blocks(matrix, len(v)), _blocks(rows, len(v)), strict=True):
+        torch.mv(block, v, out=row)
+        block.mul_(v).div_(row[:, None])
+
+
+def _blocks(tensor: Tensor, columns: int) -> Blocks:
+    """Rows of a matrix [B, columns], or numbers [B] that belong to them, block by block."""
+    return tensor.split(max(1, BLOCKS.get(tensor.device.type, BLOCKS["cpu"]) // columns))
 
 
 def _narrow_columns(scores: Blocks, matrix: Blocks, epsilon: float, c: Tensor, high: float) -> Tensor:

@@ -15,13 +15,19 @@ BLOCKS = {"cpu": 1 << 19, "cuda": 1 << 24}  # numbers of a block of rows; on a C
 
 
 def swapped_prediction_loss(
-    scores_s: Tensor, scores_t: Tensor, codes_s: Tensor, codes_t: Tensor, temperature: float
+    scores_s: Tensor,
+    scores_t: Tensor,
+    codes_s: Tensor,
+    codes_t: Tensor,
+    temperature: float,
+    triton: bool = False,
 ) -> Tensor:
     """L = l(z_s, q_t) + l(z_t, q_s), l the cross-entropy of one view's codes with the other's prediction (Eq. 2, 3).
 
     scores [B, K] are the products z . c of two views of the same pixels, codes [B, K] their cluster assignments, rows
     summing to one. Returns the mean over pixels, in nats. Codes are targets: no gradient flows into them; the loss has
-    first derivatives alone. The gradient is made along with the loss and is all the memory that is kept.
+    first derivatives alone. The gradient is made along with the loss and is all the memory that is kept. `triton` makes
+    both by onemask.kernels.fused.
     ValueError names an argument whose shape or type differs from scores_s, or that is not finite, and a temperature
     that is not positive.
     """
@@ -34,7 +40,8 @@ def swapped_prediction_loss(
             raise ValueError(f"{name}: shape {tuple(tensor.shape)}, expected {tuple(scores_s.shape)} as of scores_s")
     given = {"scores_s": scores_s, "scores_t": scores_t, "codes_s": codes_s, "codes_t": codes_t}
     check_floating(**given)
-    loss = _CrossEntropy.apply(scores_s, codes_t, temperature) + _CrossEntropy.apply(scores_t, codes_s, temperature)
+    options = (temperature, triton)
+    loss = _CrossEntropy.apply(scores_s, codes_t, *options) + _CrossEntropy.apply(scores_t, codes_s, *options)
     if not torch.isfinite(loss.detach()):
         check_finite(**given)
         raise ValueError(f"temperature: {temperature} is too small for these scores")
@@ -45,17 +52,21 @@ class _CrossEntropy(torch.autograd.Function):
     """Eq. 3, mean over pixels."""
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, codes: Tensor, temperature: float) -> Tensor:
-        loss, gradient = cross_entropy_and_gradient(scores.detach(), codes.detach(), temperature)
+    def forward(ctx: Any, scores: Tensor, codes: Tensor, temperature: float, triton: bool) -> Tensor:
+        if triton:
+            from onemask.kernels.fused import cross_entropy_and_gradient as loss_and_gradient
+        else:
+            loss_and_gradient = cross_entropy_and_gradient
+        loss, gradient = loss_and_gradient(scores.detach(), codes.detach(), temperature)
         ctx.save_for_backward(gradient)
         return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None, None]:
         (gradient,) = ctx.saved_tensors
         # The usual factor is one, and a product would be one more matrix.
-        return (gradient if grad_output == 1 else gradient * grad_output), None, None
+        return (gradient if grad_output == 1 else gradient * grad_output), None, None, None
 
 
 def cross_entropy_and_gradient(scores: Tensor, codes: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

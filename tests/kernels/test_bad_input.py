@@ -16,9 +16,11 @@ from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
 from onemask.kernels.winograd import convolve_tiles, to_tiles
 
+from .fresh import fresh
+
 
 def random(*shape: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+    return torch.randn(shape, generator=fresh(sum(shape)))
 
 
 def codes(count: int, prototypes: int) -> Tensor:

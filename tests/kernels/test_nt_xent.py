@@ -10,9 +10,11 @@ import torch.nn.functional as F
 
 from onemask.kernels.nt_xent import nt_xent
 
+from .fresh import fresh
+
 
 def random_views(count: int = 6, dim: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    rng = torch.Generator().manual_seed(0)
+    rng = fresh(0)
     z_a, z_b = (F.normalize(torch.randn(count, dim, generator=rng, dtype=torch.float64), dim=1) for _ in range(2))
     return z_a, z_b
 

@@ -14,26 +14,28 @@ from onemask.kernels.projection import (
     split_weight,
 )
 
+from .fresh import fresh
+
 SIZES = [16, 8, (16, 24), (20, 13), (5, 16), (3, 3)]
 MODES = ["nearest", "bilinear"]
 
 
 def pyramid(dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
-    rng = torch.Generator().manual_seed(3)
+    rng = fresh(3)
     shapes = [(5, 4, 4), (6, 8, 8), (7, 8, 8), (3, 16, 16), (2, 5, 9)]
     return [torch.randn(2, *shape, generator=rng, dtype=dtype) for shape in shapes]
 
 
 def flat_pixels(size: int | tuple[int, int], count: int = 40) -> torch.Tensor:
     height, width = (size, size) if isinstance(size, int) else size
-    return torch.randint(0, height * width, (2, count), generator=torch.Generator().manual_seed(4))
+    return torch.randint(0, height * width, (2, count), generator=fresh(4))
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", SIZES)
 def test_projecting_at_native_size_equals_projecting_the_concatenated_map(size, mode):
     features = pyramid()
-    weight = torch.randn(11, 23, generator=torch.Generator().manual_seed(5)) / 23**0.5
+    weight = torch.randn(11, 23, generator=fresh(5)) / 23**0.5
     expected = torch.einsum("dc,nchw->ndhw", weight, concatenate_features(features, size, mode))
     torch.testing.assert_close(project_features(features, weight, size, mode), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(reference.project_features(features, weight, size, mode), expected, atol=1e-5, rtol=0)
@@ -49,7 +51,7 @@ def test_gathered_pixels_and_their_gradients_equal_indexing_the_concatenated_map
     concatenated = concatenate_features(reference, size, mode).flatten(2).transpose(1, 2)
     indexed = torch.gather(concatenated, 1, pixels[..., None].expand(-1, -1, 23))
     torch.testing.assert_close(gathered, indexed, atol=1e-6, rtol=0)
-    cotangent = torch.randn(gathered.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    cotangent = torch.randn(gathered.shape, generator=fresh(6), dtype=torch.float64)
     gathered.backward(cotangent)
     indexed.backward(cotangent)
     for one, other in zip(direct, reference, strict=True):
@@ -97,7 +99,7 @@ def test_bad_arguments_are_named():
 @pytest.mark.parametrize("sizes", [(4, 8, 8, 16), (4, 16), (3, 6, 12), (5, 16), (4, 6, 12), (32, 8)])
 @pytest.mark.parametrize("target", [16, 32, 48])
 def test_maps_of_any_sizes_are_projected_as_the_concatenated_map_is(sizes, target):
-    rng = torch.Generator().manual_seed(9)
+    rng = fresh(9)
     features = [torch.randn(2, 3, size, size, generator=rng) for size in sizes]
     for dim in (4, 40):
         weight = torch.randn(dim, 3 * len(sizes), generator=rng)
@@ -107,7 +109,7 @@ def test_maps_of_any_sizes_are_projected_as_the_concatenated_map_is(sizes, targe
 
 
 def test_half_precision_takes_the_pixels_of_single_precision():
-    feature = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(10)).bfloat16()
+    feature = torch.randn(1, 4, 64, 64, generator=fresh(10)).bfloat16()
     pixels = torch.arange(512**2)[None, ::997]
     picked = gather_pixels([feature], pixels, 512, "bilinear").float()
     exact = gather_pixels([feature.float()], pixels, 512, "bilinear")
@@ -116,7 +118,7 @@ def test_half_precision_takes_the_pixels_of_single_precision():
 
 @pytest.mark.parametrize("pixels", [1, 40, 100, 256, 10**6])
 def test_strips_one_below_the_other_are_the_whole_map(pixels):
-    rng = torch.Generator().manual_seed(8)
+    rng = fresh(8)
     features = [torch.randn(2, 3, size, size, generator=rng) for size in (4, 8, 8, 16)]
     strips = list(row_strips(features, 16, pixels))
     rows, width = strips[0][1]
@@ -142,7 +144,7 @@ def test_maps_whose_sizes_do_not_divide_stay_whole():
 
 
 def test_doubling_twice_is_not_enlarging_at_once():
-    noise = torch.randn(1, 8, 64, 64, generator=torch.Generator().manual_seed(11))
+    noise = torch.randn(1, 8, 64, 64, generator=fresh(11))
     once = concatenate_features([noise], 256, "bilinear")
     twice = concatenate_features([concatenate_features([noise], 128, "bilinear")], 256, "bilinear")
     apart = float((once - twice).square().mean().sqrt() / once.square().mean().sqrt())

@@ -13,6 +13,8 @@ from scipy.special import logsumexp
 from onemask.kernels import sinkhorn as module
 from onemask.kernels.sinkhorn import sinkhorn
 
+from .fresh import fresh
+
 
 def reference(scores, epsilon, iterations, r=None, c=None) -> torch.Tensor:
     exponent = scores.numpy().astype(np.float64) / epsilon
@@ -29,7 +31,7 @@ def reference(scores, epsilon, iterations, r=None, c=None) -> torch.Tensor:
 
 
 def cosines(kind: str, count: int, prototypes: int, dim: int = 32) -> torch.Tensor:
-    rng = torch.Generator().manual_seed(count + prototypes)
+    rng = fresh(count + prototypes)
     c = F.normalize(torch.randn(prototypes, dim, generator=rng), dim=1)
     noise = torch.randn(count, dim, generator=rng)
     if kind == "spread":
@@ -57,7 +59,7 @@ def test_codes_are_within_1e_5_of_the_float64_log_domain(kind, count, prototypes
 @pytest.mark.parametrize("epsilon", [0.003, 0.05])
 @pytest.mark.parametrize("iterations", [1, 3])
 def test_arbitrary_marginals_follow_the_reference(epsilon, iterations):
-    rng = torch.Generator().manual_seed(1)
+    rng = fresh(1)
     scores = cosines("spread", 400, 50)
     r, c = torch.rand(400, generator=rng) + 1e-3, torch.rand(50, generator=rng) + 1e-3
     codes = sinkhorn(scores, epsilon, iterations, r, c)
@@ -65,7 +67,7 @@ def test_arbitrary_marginals_follow_the_reference(epsilon, iterations):
 
 
 def test_rows_sum_to_one_and_columns_reach_their_marginal():
-    rng = torch.Generator().manual_seed(2)
+    rng = fresh(2)
     scores, r, c = cosines("spread", 200, 20), torch.rand(200, generator=rng), torch.rand(20, generator=rng)
     codes = sinkhorn(scores, 0.1, 200, r, c)
     torch.testing.assert_close(codes.sum(1), torch.ones(200))
@@ -78,7 +80,7 @@ def test_equal_scores_give_uniform_codes_and_a_diagonal_gives_a_permutation():
 
 
 def test_a_score_added_to_a_row_or_a_column_changes_nothing():
-    rng = torch.Generator().manual_seed(3)
+    rng = fresh(3)
     scores = cosines("spread", 50, 8).double()
     shifted = scores + torch.rand(50, 1, generator=rng, dtype=torch.float64)
     shifted = shifted + torch.rand(8, generator=rng, dtype=torch.float64)
@@ -89,7 +91,7 @@ def test_what_the_scaling_form_would_lose_is_computed_in_the_log_domain():
     # Prototype 0 is reached only by a pixel of no mass; for all others it is 10^5 epsilons away.
     scores = torch.tensor([[1.0, 0.0], [0.0, 0.9], [0.0, 0.8], [0.0, 0.85]], dtype=torch.float64)
     r, c = torch.tensor([0.0, 1.0, 1.0, 1.0], dtype=torch.float64), torch.tensor([0.5, 0.5], dtype=torch.float64)
-    assert module._scaling(scores, 1e-5, 10, r / 3, c, 0.0, 1.0) is None
+    assert module._scaling(scores, 1e-5, 10, r / 3, c, 0.0, 1.0, False) is None
     codes = sinkhorn(scores, 1e-5, 10, r, c)
     torch.testing.assert_close(codes, reference(scores, 1e-5, 10, r, c), atol=1e-9, rtol=0)
 

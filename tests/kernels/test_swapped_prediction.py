@@ -10,9 +10,11 @@ import torch.nn.functional as F
 
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
 
+from .fresh import fresh
+
 
 def random_views(count: int = 7, prototypes: int = 5) -> list[torch.Tensor]:
-    rng = torch.Generator().manual_seed(0)
+    rng = fresh(0)
     scores = [torch.rand(count, prototypes, generator=rng, dtype=torch.float64) * 2 - 1 for _ in range(2)]
     codes = [torch.softmax(torch.randn(count, prototypes, generator=rng, dtype=torch.float64), 1) for _ in range(2)]
     return [*scores, *codes]

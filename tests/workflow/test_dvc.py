@@ -20,6 +20,8 @@ SHARED = [(ROOT / f"workflow/rules/{name}.smk").read_text() for name in ("common
 READS = {
     "methods_of": {"methods", "classes"},
     "class_names": {"classes"},
+    "downstream_classes": {"downstream", "classes"},
+    "control_classes": {"downstream", "classes"},
     "experiments": {"experiments", "clustering_seeds"},
     "rare": {"rare", "clustering_seeds"},
 }

@@ -55,6 +55,7 @@ SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.sca
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
 CONVERTED = "|".join(n for n, c in STUDY.classes.items() if c.generator.source == "checkpoint") or "$^"
 REAL_IMAGES = "|".join(n for n, c in STUDY.classes.items() if c.real) or "$^"
+DOWNSTREAM_CLASSES = STUDY.downstream_classes
 
 
 wildcard_constraints:
@@ -297,7 +298,7 @@ def downstream_runs():
     """(class, method, ratio, run) of every training of Table 3; the method REAL has no synthetic images, ratio 0."""
     return [
         (cls, method, ratio, run)
-        for cls in STUDY.downstream_classes
+        for cls in DOWNSTREAM_CLASSES
         for method in [REAL, *(name for name in STUDY.downstream.methods if name in STUDY.methods_of(cls))]
         for ratio in ([0] if method == REAL else STUDY.downstream.ratios)
         for run in range(STUDY.downstream.runs)

@@ -261,7 +261,7 @@ use rule fig1 as fig_downstream_examples with:
             for cls, method, ratio, run in downstream_runs()
             if run == 0 and ratio in (0, max(STUDY.downstream.ratios))
         ],
-        labels=[repository(f"config/labels/{cls}.yaml") for cls in STUDY.downstream_classes],
+        labels=[repository(f"config/labels/{cls}.yaml") for cls in DOWNSTREAM_CLASSES],
     output:
         pdf=f"{RESULTS}/fig_downstream_examples.pdf",
         png=report(
@@ -275,7 +275,7 @@ use rule fig1 as fig_downstream_examples with:
         module="fig_downstream_examples",
         options={
             "study": STUDY.study,
-            "classes": STUDY.downstream_classes,
+            "classes": DOWNSTREAM_CLASSES,
             "shown": [
                 [cls, method]
                 for cls, method, ratio, run in downstream_runs()

@@ -104,7 +104,7 @@ def variants():
     ]
     asked += [
         (cls, method, class_sections(cls, method), run)
-        for cls in STUDY.downstream_classes
+        for cls in DOWNSTREAM_CLASSES
         for method in STUDY.methods_of(cls)
         if method in STUDY.downstream.methods
         for run in range(1, STUDY.downstream.runs)

@@ -130,3 +130,15 @@ use rule fit_kmeans as vary_kmeans with:
     params:
         settings=variant_settings("kmeans"),
         seed=variant_seed("kmeans"),
+
+
+use rule sample_features as vary_samples with:
+    output:
+        clustering=f"{RESULTS}/variants/{{cls}}/samples/{{digest}}.safetensors",
+    log:
+        f"{LOGS}/vary_samples/{{cls}}/{{digest}}.log",
+    benchmark:
+        f"{BENCHMARKS}/vary_samples/{{cls}}/{{digest}}.tsv"
+    params:
+        settings=variant_settings("samples"),
+        seed=variant_seed("samples"),

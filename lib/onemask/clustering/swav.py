@@ -62,8 +62,8 @@ def train_swav(generator: FeatureGenerator, settings: SwAVSettings, seed: int) -
     It runs where the generator is. All draws come from one CPU generator made from `seed`, so that equal seeds mean
     equal images, pixels and blocks on any device. OnemaskError names the step at which the loss is not finite.
     """
-    if settings.triton and generator.device.type == "cuda" and importlib.util.find_spec("triton") is None:
-        raise OnemaskError("swav.triton: triton is not installed; `pip install onemask[triton]`, or set it to false")
+    if settings.triton and generator.device.type == "cuda":
+        check_triton(settings.prototypes)
     rng = torch.Generator().manual_seed(seed)
     projection = new_projection(generator, settings, rng).to(generator.device)
     prototypes = torch.randn(settings.prototypes, settings.dim, generator=rng).to(generator.device).requires_grad_()
@@ -82,6 +82,16 @@ def train_swav(generator: FeatureGenerator, settings: SwAVSettings, seed: int) -
         optimiser.step()
     normalise_rows(prototypes)
     return SwAVResult(projection.requires_grad_(False).eval(), prototypes.detach(), log)
+
+
+def check_triton(prototypes: int) -> None:
+    """OnemaskError where Triton's kernels cannot run."""
+    if importlib.util.find_spec("triton") is None:
+        raise OnemaskError("swav.triton: triton is not installed; `pip install onemask[triton]`, or set it to false")
+    from onemask.kernels.fused import WIDEST
+
+    if prototypes > WIDEST:
+        raise OnemaskError(f"swav.triton: takes up to {WIDEST} prototypes, not {prototypes}; set it to false")
 
 
 def normalise_rows(prototypes: Tensor) -> None:
@@ -139,7 +149,7 @@ def swapped_loss(
         scores.append(z @ prototypes.T)
         options = (settings.epsilon, settings.sinkhorn_iterations, marginal)
         codes.append(sinkhorn(scores[-1].detach(), *options, triton=triton))
-    return swapped_prediction_loss(*scores, *codes, settings.temperature, triton), codes[0]
+    return swapped_prediction_loss(*scores, *codes, settings.temperature, triton=triton), codes[0]
 
 
 def code_statistics(codes: Tensor) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -114,7 +115,9 @@ def evaluate_method(
 
 
 def check_failures(outcome: Outcome, allowed: bool) -> None:
-    """OnemaskError naming the first failure, unless the study allows that exemplars fail."""
+    """OnemaskError naming the first failure, unless the study allows that exemplars fail. The log lists all."""
+    for failure in outcome.failures.to_dict("records"):
+        print("failed: {class}, {method}, exemplar {exemplar}: {reason}".format(**failure), file=sys.stderr)
     if len(outcome.failures) and not allowed:
         first = outcome.failures.iloc[0]
         raise OnemaskError(

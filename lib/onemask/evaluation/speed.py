@@ -26,7 +26,8 @@ from onemask.kernels.projection import concatenate_features
 from onemask.segmenters.base import Features, Segmenter, output_size
 from onemask.stylegan2.protocol import FeatureGenerator
 
-COLUMNS = [*KEYS, "path", "generator", "seconds", "fps", "images", "threads", "device", "hardware"]
+TIMES = ["seconds", "seconds_low", "seconds_high"]  # median and quartiles over images
+COLUMNS = [*KEYS, "path", "generator", *TIMES, "fps", "images", "threads", "device", "hardware"]
 PATHS = ("native", "authors")
 GENERATOR = "generator"  # the method that makes no label map
 AUTHORS_UPSAMPLING = {"datasetgan": "bilinear", "repurposegan": "bilinear"}  # by module; other methods: their own
@@ -66,7 +67,7 @@ def measure_speed(
     keys: Mapping[str, str],
     clock: Clock = time.perf_counter,
 ) -> pd.DataFrame:
-    """Rows of COLUMNS: per method and path the median seconds per image, the generator included and excluded.
+    """Rows of COLUMNS: per method and path the seconds per image, the generator included and excluded.
 
     `ws` float32 [n, w_dim] or [n, num_ws, w_dim], one latent per image; `keys` are study and class. An image is one
     round over all methods and paths, so that what disturbs the machine hits all alike; the first image is seen once
@@ -77,12 +78,13 @@ def measure_speed(
     images = latents(ws, generator.num_ws).to(device).split(1)
     _round(generator, runs, images[0], clock)
     rounds = tqdm(images, desc="speed", unit="img", mininterval=1)
-    seconds = np.median([_round(generator, runs, w, clock) for w in rounds], axis=0)
+    seconds = np.quantile([_round(generator, runs, w, clock) for w in rounds], [0.5, 0.25, 0.75], axis=0)
     names = [(GENERATOR, "native", "included")]
     names += [(run.method, path, which) for run, path in runs for which in ("included", "excluded")]
     rows = pd.DataFrame(names, columns=["method", "path", "generator"])
     machine = {"threads": torch.get_num_threads(), "device": device.type, "hardware": hardware(device)}
-    rows = rows.assign(**keys, seconds=seconds, fps=1 / seconds, images=len(images), **machine)
+    times = dict(zip(TIMES, seconds, strict=True))
+    rows = rows.assign(**keys, **times, fps=1 / seconds[0], images=len(images), **machine)
     return rows[COLUMNS]
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 
-def check_finite(**tensors: Tensor) -> None:
-    """ValueError names the first argument that holds NaN or an infinity. One pass over each, no memory."""
-    for name, tensor in tensors.items():
-        if tensor.numel() and not (tensor.is_cuda and torch.cuda.is_current_stream_capturing()):
-            low, high = torch.aminmax(tensor.detach())  # NaN passes through both
-            if not (math.isfinite(low) and math.isfinite(high)):
-                raise ValueError(f"{name}: expected finite numbers")
+def check_finite(**tensors: Tensor | Sequence[Tensor]) -> None:
+    """ValueError names the first argument that holds NaN or an infinity. One pass over each, no memory.
+
+    On a GPU the host waits once for all of them; while a CUDA graph is captured it cannot wait, and checks nothing.
+    """
+    given = {name: [part] if isinstance(part, Tensor) else part for name, part in tensors.items()}
+    named = [(name, part) for name, parts in given.items() for part in parts if part.numel()]
+    if not named or (named[0][1].is_cuda and torch.cuda.is_current_stream_capturing()):
+        return
+    bounds = [bound.isfinite() for _, part in named for bound in torch.aminmax(part.detach())]  # NaN passes through
+    for (name, _), finite in zip(named, torch.stack(bounds).view(-1, 2).all(1).tolist(), strict=True):
+        if not finite:
+            raise ValueError(f"{name}: expected finite numbers")
 
 
 def check_floating(**tensors: Tensor) -> None:

@@ -8,30 +8,38 @@ runs the same code without a GPU, slowly.
 
 from __future__ import annotations
 
+import os
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-WIDEST = 1 << 14  # numbers of a row that a program holds
-PROGRAMS = 4  # per multiprocessor, where rows are many
+WIDEST = 1 << 14  # numbers of a row that a program holds; in float64 the widest leave registers for local memory
+PROGRAMS, WARPS = 4, 8  # per multiprocessor, where rows are many, and per program: guesses, not measured yet
 KINDS = {torch.float32: tl.float32, torch.float64: tl.float64}
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 
 def iterate(matrix: Tensor, v: Tensor, r: Tensor, rows: Tensor, u: Tensor) -> Tensor:
     """rows = E v and u = r / rows for `matrix` E [B, K]; returns u E [K]. See onemask.kernels.sinkhorn.iterate."""
     count, columns = matrix.shape
+    block = _block(matrix)
     each = triton.cdiv(count, min(count, _programs(matrix.device)))
-    programs = triton.cdiv(count, each)
-    partial = matrix.new_empty(programs, columns)
-    _iterate[(programs,)](matrix, v, r, rows, u, partial, count, columns, each, BLOCK=_block(columns), num_warps=8)
+    partial = matrix.new_empty(triton.cdiv(count, each), columns)
+    with _on(matrix.device):
+        launch = _iterate[(len(partial),)]
+        launch(matrix, v, r, rows, u, partial, count, columns, each, BLOCK=block, num_warps=WARPS)
     return partial.sum(0)
 
 
 def finish(matrix: Tensor, v: Tensor, rows: Tensor) -> None:
     """rows = E v; E becomes E diag(v), its rows scaled to sum to one."""
     count, columns = matrix.shape
-    _finish[(count,)](matrix, v, rows, columns, BLOCK=_block(columns), num_warps=8)
+    block = _block(matrix)
+    with _on(matrix.device):
+        _finish[(count,)](matrix, v, rows, columns, BLOCK=block, num_warps=WARPS)
 
 
 def cross_entropy_and_gradient(scores: Tensor, codes: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -40,17 +48,27 @@ def cross_entropy_and_gradient(scores: Tensor, codes: Tensor, temperature: float
     exact = torch.promote_types(scores.dtype, torch.float32)
     scores, codes = scores.contiguous(), codes.contiguous()
     losses, gradient = scores.new_empty(count, dtype=exact), torch.empty_like(scores)
-    _cross_entropy[(count,)](
-        scores, codes, gradient, losses, columns, temperature, count, BLOCK=_block(columns), EXACT=KINDS[exact],
-        num_warps=8,
-    )  # fmt: skip
+    warmth = scores.new_full((1,), temperature, dtype=exact)  # as an argument it would be in single precision
+    block = _block(scores)
+    with _on(scores.device):
+        launch = _cross_entropy[(count,)]
+        arguments = (scores, codes, gradient, losses, columns, warmth, count)
+        launch(*arguments, BLOCK=block, EXACT=KINDS[exact], num_warps=WARPS)
     return losses.mean().to(scores.dtype), gradient
 
 
-def _block(columns: int) -> int:
-    if columns > WIDEST:
-        raise ValueError(f"triton: {columns} prototypes, expected at most {WIDEST}; do without")
-    return triton.next_power_of_2(columns)
+def _block(matrix: Tensor) -> int:
+    """The power of two that holds a row; ValueError where no program can, or where there is no GPU."""
+    if not (matrix.is_cuda or INTERPRETED):
+        raise ValueError(f"triton: the matrix is on {matrix.device}, expected a GPU")
+    if matrix.shape[1] > WIDEST:
+        raise ValueError(f"triton: {matrix.shape[1]} prototypes, expected at most {WIDEST}; do without")
+    return triton.next_power_of_2(matrix.shape[1])
+
+
+def _on(device: torch.device) -> AbstractContextManager:
+    """Triton launches on the current GPU, wherever its arguments are."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _programs(device: torch.device) -> int:
@@ -99,10 +117,11 @@ def _cross_entropy(
     offsets = tl.arange(0, BLOCK)
     inside = offsets < columns
     place = row.to(tl.int64) * columns + offsets
-    s = tl.load(scores + place, mask=inside, other=float("-inf")).to(EXACT) / temperature
+    warmth = tl.load(temperature)
+    s = tl.load(scores + place, mask=inside, other=float("-inf")).to(EXACT) / warmth
     q = tl.load(codes + place, mask=inside, other=0.0).to(EXACT)
     s -= tl.max(s, 0)
     e = tl.exp(s)
     total, weight = tl.sum(e, 0), tl.sum(q, 0)
     tl.store(losses + row, weight * tl.log(total) - tl.sum(tl.where(inside, q * s, 0.0), 0))
-    tl.store(gradient + place, (e * (weight / total) - q) / (temperature * count), mask=inside)
+    tl.store(gradient + place, (e * (weight / total) - q) / (warmth * count), mask=inside)

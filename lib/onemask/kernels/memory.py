@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from functools import cache
 from typing import Any
 
@@ -24,4 +25,4 @@ def fresh(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> T
 
 @cache
 def _madvise() -> Any:
-    return getattr(ctypes.CDLL(None), "madvise", None)
+    return getattr(ctypes.CDLL(None), "madvise", None) if sys.platform == "linux" else None

@@ -30,8 +30,7 @@ WIDE = 32  # channels from which channels-last maps are faster
 def concatenate_features(features: Sequence[Tensor], size: Size, mode: str = "nearest") -> Tensor:
     """Eq. 8 as printed: maps [N, C_l, h_l, w_l] -> [N, sum C_l, H, W]. The reference for the two functions below."""
     _check(features, mode)
-    for feature in features:
-        check_finite(features=feature)
+    check_finite(features=features)
     return torch.cat([_resize(feature, _height_width(size), mode) for feature in features], dim=1)
 
 
@@ -45,22 +44,23 @@ def split_weight(weight: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
 def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mode: str = "nearest") -> Tensor:
     """Linear projection of the concatenated features: weight [D, C] -> [N, D, H, W] (decision 13).
 
-    Equals einsum("dc,nchw->ndhw", weight, concatenate_features(features, size, mode)) up to rounding.
+    Equals einsum("dc,nchw->ndhw", weight, concatenate_features(features, size, mode)) up to rounding. Maps in half
+    precision are added in single precision; ValueError where their projection overflows.
     """
     _check(features, mode)
     check_floating(features=features[0], weight=weight)
-    check_finite(weight=weight)
-    for feature in features:
-        check_finite(features=feature)
+    check_finite(weight=weight, features=features)
     height_width = _height_width(size)
     # torch resizes maps many times faster where a pixel's channels lie side by side, if there are enough of them.
     channels_last = weight.shape[0] >= WIDE
     native: dict[tuple[int, int], Tensor] = {}
+    exact = torch.promote_types(weight.dtype, torch.float32)
     for feature, part in zip(features, split_weight(weight, _channels(features)), strict=True):
         if channels_last:
             projected = torch.matmul(feature.permute(0, 2, 3, 1), part.T).permute(0, 3, 1, 2)
         else:
             projected = torch.matmul(part, feature.flatten(2)).unflatten(2, feature.shape[2:])
+        projected = projected.to(exact)
         # Maps of one size share one upsampling, which is linear too.
         key = (feature.shape[2], feature.shape[3])
         native[key] = native[key].add_(projected) if key in native else projected
@@ -68,10 +68,19 @@ def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mod
     if mode == "nearest" and all(_divides(*pair) for pair in pairwise([*sizes, height_width])):
         # From map to map: each pixel is added to the pixels that stem from it, and no map is enlarged but the last.
         summed = reduce(_add_enlarged, (native[key] for key in sizes))
-        return _resize(summed, height_width, mode)
+        return _narrowed(_resize(summed, height_width, mode), weight.dtype)
     # The largest first: it needs no copy, and the others are added in place.
     resized = (_resize(native[key], height_width, mode) for key in reversed(sizes))
-    return reduce(Tensor.add_, resized)
+    return _narrowed(reduce(Tensor.add_, resized), weight.dtype)
+
+
+def _narrowed(summed: Tensor, dtype: torch.dtype) -> Tensor:
+    """In half precision again, where the arguments were."""
+    if summed.dtype == dtype:
+        return summed
+    narrow = summed.to(dtype)
+    check_finite(**{"features: too large for their type": narrow})
+    return narrow
 
 
 def _divides(small: tuple[int, int], large: tuple[int, int]) -> bool:
@@ -116,8 +125,7 @@ def gather_pixels(features: Sequence[Tensor], pixels: Tensor, size: Size, mode: 
         raise ValueError(f"pixels: {pixels.dtype} of shape {tuple(pixels.shape)}, expected int64 [{count}, P]")
     if pixels.numel() and (int(pixels.min()) < 0 or int(pixels.max()) >= height * width):
         raise ValueError(f"pixels: an index lies outside the {height} x {width} image")
-    for feature in features:
-        check_finite(features=feature)
+    check_finite(features=features)
     rows, columns = pixels // width, pixels % width
     return torch.cat([_gather(feature, rows, columns, (height, width), mode) for feature in features], dim=2)
 

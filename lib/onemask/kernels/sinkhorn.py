@@ -39,6 +39,7 @@ def sinkhorn(
     iterations: int,
     pixel_marginal: Tensor | None = None,
     prototype_marginal: Tensor | None = None,
+    *,
     triton: bool = False,
 ) -> Tensor:
     """Codes Q* [B, K] of the scores z . c [B, K], each row summing to one; no gradient.

@@ -20,6 +20,7 @@ def swapped_prediction_loss(
     codes_s: Tensor,
     codes_t: Tensor,
     temperature: float,
+    *,
     triton: bool = False,
 ) -> Tensor:
     """L = l(z_s, q_t) + l(z_t, q_s), l the cross-entropy of one view's codes with the other's prediction (Eq. 2, 3).

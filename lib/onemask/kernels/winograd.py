@@ -9,6 +9,7 @@ result is within about 2e-5 of its scale.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -65,7 +66,7 @@ def to_tiles(maps: Tensor) -> Tiles:
     below, right = -height % TILE, -width % TILE
     padded = F.pad(maps.permute(0, 2, 3, 1), (0, 0, 1, 1 + right, 1, 1 + below))
     windows = padded.unfold(1, WINDOW, TILE).unfold(2, WINDOW, TILE).permute(4, 5, 0, 1, 2, 3)
-    values = _two_sided(B_T, maps) @ windows.reshape(WINDOW * WINDOW, -1)
+    values = _two_sided(B_T, maps.dtype, maps.device) @ windows.reshape(WINDOW * WINDOW, -1)
     return Tiles(values.view(-1, *windows.shape[2:]), height, width)
 
 
@@ -81,17 +82,19 @@ def convolve_tiles(tiles: Tiles, weight: Tensor, bias: Tensor | None = None) -> 
         raise ValueError(f"bias: shape {tuple(bias.shape)}, expected [{len(weight)}] as of weight")
     given = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     check_floating(tiles=tiles.values, **given)
+    check_finite(**given)
     kernels = weight.permute(2, 3, 1, 0).reshape(9, -1)
-    kernels = (_two_sided(G, weight) @ kernels).view(points, channels, -1)
+    kernels = (_two_sided(G, weight.dtype, weight.device) @ kernels).view(points, channels, -1)
     products = torch.bmm(tiles.values.view(points, -1, channels), kernels)
-    outputs = _two_sided(A_T, weight) @ products.view(points, -1)
+    outputs = _two_sided(A_T, weight.dtype, weight.device) @ products.view(points, -1)
     outputs = outputs.view(TILE, TILE, count, rows, columns, -1).permute(2, 3, 0, 4, 1, 5)
     outputs = outputs.reshape(count, TILE * rows, TILE * columns, -1)[:, : tiles.height, : tiles.width]
     outputs = outputs if bias is None else outputs + bias
     return outputs.permute(0, 3, 1, 2)
 
 
-def _two_sided(matrix: tuple[tuple[float, ...], ...], like: Tensor) -> Tensor:
-    """M X M^T as a matrix on X's row-major entries, in the type and place of `like`."""
+@cache
+def _two_sided(matrix: tuple[tuple[float, ...], ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """M X M^T as a matrix on X's row-major entries."""
     one_sided = torch.tensor(matrix, dtype=torch.float64)
-    return torch.kron(one_sided, one_sided).to(like)
+    return torch.kron(one_sided, one_sided).to(device, dtype)

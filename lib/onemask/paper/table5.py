@@ -11,6 +11,7 @@ import pandas as pd
 
 from onemask.errors import OnemaskError
 from onemask.evaluation.metrics import KEYS
+from onemask.evaluation.speed import TIMES
 from onemask.paper.published import read_table5
 from onemask.paper.style import ABSENT, escape, number
 from onemask.paper.tables import (
@@ -26,7 +27,7 @@ from onemask.paper.tables import (
     write_table,
 )
 
-READ = [*KEYS, "path", "generator", "fps", "images", "threads", "device", "hardware"]
+READ = [*KEYS, "path", "generator", *TIMES, "fps", "images", "threads", "device", "hardware"]
 GENERATOR = ("included", "excluded")
 PATHS = ("authors", "native")
 ALONE = "generator"  # in place of a method: the image without a mask
@@ -103,9 +104,11 @@ def _caption(rows: pd.DataFrame, generators: pd.DataFrame) -> str:
         f"{escape(str(hardware))} ({escape(str(device))}, threads: {ranged(group['threads'])})"
         for (hardware, device), group in rows.groupby(["hardware", "device"], sort=False)
     )
+    spread = 100 * ((rows["seconds_high"] - rows["seconds_low"]) / rows["seconds"]).max()
     return (
         f"Inference speed in frames per second, study {of_study(rows, 'Table 5')}: one image at a time, the median of"
-        f" {ranged(rows['images'])} images after a warm-up, with and without the generator's own time. Authors: on"
+        f" {ranged(rows['images'])} images after a warm-up (quartiles at most {number(spread, 0)}\\% apart), with and"
+        " without the generator's own time. Authors: on"
         " hidden features enlarged to the image's size and concatenated; native: projected at each map's own size."
         f"{f' The generator alone: {alone}.' if alone else ''} Hardware: {hardware}. Bold: fastest of a class."
         " Italics: the paper's Table 5, on one NVIDIA Tesla V100 and with other generators; whether its figures include"

@@ -41,9 +41,9 @@ test-slurm: $(STAMP)  # the test study on a real Slurm of this machine alone, st
 	$(BIN)/pip install -q -c constraints.txt -e '.[slurm]'
 	PATH="$(abspath $(BIN)):$$PATH" tests/slurm/run
 
-bench: $(STAMP)  # the kernels beside what they replace, a quarter of an hour: results/bench/table.md (docs/performance.md)
+bench: $(STAMP)  # the kernels beside what they replace, on a GPU where there is one, a quarter of an hour: results/bench/table.md
 	$(BIN)/pip install -q --no-deps lightly==1.6.0
-	$(BIN)/python -m benchmarks results/bench
+	$(BIN)/python -m benchmarks results/bench --device cuda
 
 lint: $(STAMP)  # `snakemake --lint` is held to its one explained finding by tests/workflow/test_plan.py
 	$(BIN)/ruff check lib scripts benchmarks tests

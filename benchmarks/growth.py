@@ -28,8 +28,14 @@ def sweeps(shapes: Shapes, device: str) -> Iterator[tuple[str, str, int, Case]]:
     for resolution in (64, 128, 256) if full else (16, 32):
         case = projection_case(replace(shapes, resolution=resolution), device, "nearest", 1, 1)
         yield "projection", "resolution", resolution, case
+    for images in (1, 2, 4) if full else (1, 2):
+        case = projection_case(replace(shapes, resolution=shapes.resolution // 2), device, "nearest", 1, 1, images)
+        yield "projection at half the size", "images", images, case
     for pixels in (5000, 10000, 20000) if full else (100, 200):
         yield "gathered features", "pixels", pixels, next(gather_cases(replace(shapes, pixels=pixels), device))
+        smaller = replace(shapes, pixels=pixels)
+        yield "Sinkhorn", "pixels", pixels, next(sinkhorn_cases(smaller, device))
+        yield "swapped prediction", "pixels", pixels, swapped_case(smaller, device)
     for prototypes in (1000, 2000, 4000) if full else (25, 50):
         smaller = replace(shapes, prototypes=prototypes)
         yield "Sinkhorn", "prototypes", prototypes, next(sinkhorn_cases(smaller, device))

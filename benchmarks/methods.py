@@ -20,18 +20,26 @@ ENSEMBLE = "DatasetGAN"
 UPSAMPLING = {ENSEMBLE: "bilinear"}  # how Eq. 8's map is made; for the others by nearest upsampling
 
 
+@torch.no_grad()
 def segmenters(generator: Generator, shapes: Shapes, device: str) -> dict[str, Segmenter]:
-    """Table 5's methods of which the weights decide nothing about speed, with random weights."""
+    """Table 5's methods, each with random weights, on one image of which every label has its share of the pixels."""
     hfc = partial(hfc_segmenter, generator, shapes, device)
     repurposegan = load_method("repurposegan").build({"head": "mlp3"}, shapes.labels, None, 0)
-    return {
+    heads = {
         LINEAR: hfc(None, "mlp1"),
         LEAKY: hfc(0.2, "mlp1"),
         THREE: hfc(0.2, "mlp3"),
         "HFC, leaky ReLU, FCN-3": hfc(0.2, "fcn3"),
         "RepurposeGAN, MLP-3": with_head(repurposegan, sum(generator.feature_channels), device),
-        ENSEMBLE: datasetgan(generator, shapes, device),
     }
+    _, features = generator.features(generator.sample_ws([0], 0.7))
+    for segmenter in heads.values():  # else a random head gives one label everywhere
+        logits = segmenter.head(*segmenter.represent(features))
+        segmenter.head.layers[-1].bias -= logits.mean((0, 2, 3))
+    ensemble = datasetgan(generator, shapes, device)
+    layers = ensemble.state()
+    layers["bias2"] = layers["bias2"] - ensemble.probabilities(features).log().mean((1, 3, 4))
+    return heads | {ENSEMBLE: ensemble.restore(layers)}
 
 
 def hfc_segmenter(generator: Generator, shapes: Shapes, device: str, slope: float | None, head: str) -> HeadSegmenter:
@@ -60,9 +68,7 @@ def datasetgan(generator: Generator, shapes: Shapes, device: str) -> Segmenter:
 
 
 @torch.no_grad()
-def labelled(
-    generator: Generator, segmenter: Segmenter, ws: Tensor, whole: str | None = None
-) -> tuple[Tensor, Tensor]:
+def labelled(generator: Generator, segmenter: Segmenter, ws: Tensor, whole: str | None = None) -> tuple[Tensor, Tensor]:
     """Images and label maps; `whole` gives the segmenter Eq. 8's map, made by upsampling of that mode.
 
     Masks are made in float32 from any generator.

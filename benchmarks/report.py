@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,8 +14,8 @@ HEAD = (
     " | beside the result, MB | at most | apart by | at most | of the floor | goal | goals met |"
 )
 PIPELINE_HEAD = (
-    "| px | at once | generator in | launched | image and mask by | ms an image | images/s | beside generating"
-    " | at most | labels apart | goal met |"
+    "| px | at once | generator in | launched | image and mask by | ms an image | images/s | beside generating (spread)"
+    " | at most | peak, MB | labels apart | goal met |"
 )
 
 
@@ -27,7 +28,7 @@ def table(rows: pd.DataFrame) -> str:
             row["kernel"], row["peer"], f"{row['ours_ms']:.1f}", f"{row['theirs_ms']:.1f}", ratio,
             _number(row["ratio_goal"]), f"{row['ours_mb']:.0f}", f"{row['theirs_mb']:.0f}",
             f"{row['memory_ratio']:.1f}", _number(row["memory_goal"]),
-            _number(row["extra_mb"]), _number(row["extra_goal_mb"]), f"{row['error']:.1e}", f"{row['tolerance']:.0e}",
+            _number(row["extra_mb"]), _number(row["extra_goal_mb"]), *_apart(row),
             _share(row["of_floor"]), _share(row["floor_goal"]), "yes" if row["met"] else "no",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
@@ -40,11 +41,23 @@ def pipeline_table(rows: pd.DataFrame) -> str:
     for row in rows.to_dict("records"):
         cells = [
             str(row["resolution"]), str(row["at_once"]), row["precision"], row["launch"], row["method"],
-            f"{row['ms']:.3g}", f"{row['per_second']:.3g}", _share(row["added"]), _share(row["goal"]),
+            f"{row['ms']:.3g}", f"{row['per_second']:.3g}", _added(row), _share(row["goal"]),
+            f"{row['peak_mb']:.0f}",
             "" if pd.isna(row["apart"]) else f"{row['apart']:.1e}", {True: "yes", False: "no"}.get(row["met"], ""),
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _added(row: dict[str, Any]) -> str:
+    if pd.isna(row["added"]):
+        return ""
+    return f"{row['added']:+.0%} ({row['added_low']:+.0%} to {row['added_high']:+.0%})"
+
+
+def _apart(row: dict[str, Any]) -> tuple[str, str]:
+    """How far results are apart and may be; empty where the peer is another method."""
+    return ("", "") if pd.isna(row["error"]) else (f"{row['error']:.1e}", f"{row['tolerance']:.0e}")
 
 
 def _number(value: float | None) -> str:

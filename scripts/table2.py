@@ -20,8 +20,8 @@ def quality(report):
     }
     generated, rendered = report["rates"]["generated_psi_1"], report["rates"]["renders"]
     for label in (name for name in generated if name.startswith("rare/")):
-        figures[f"{label.removeprefix('rare/')} in generated images"] = generated[label]
-        figures[f"{label.removeprefix('rare/')} in renders"] = rendered[label]
+        figures[f"generated images (psi 1) with {label.removeprefix('rare/')}"] = generated[label]
+        figures[f"renders with {label.removeprefix('rare/')}"] = rendered[label]
     return figures
 
 

@@ -7,26 +7,50 @@ from benchmarks import growth, pipeline
 from benchmarks.__main__ import app
 from benchmarks.cases import cases
 from benchmarks.measure import MB, peak_bytes
+from benchmarks.methods import labelled, segmenters
 from benchmarks.shapes import SMALL
 from typer.testing import CliRunner
+
+from onemask.stylegan2.generator import Generator
+
+
+@pytest.fixture(autouse=True)
+def as_it_was():
+    """The command sets torch up for its process."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_deterministic_debug_mode("default")
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = False, True
 
 
 @pytest.mark.parametrize("case", list(cases(SMALL, "cpu")), ids=lambda case: f"{case.kernel}, {case.peer}")
 def test_ours_and_theirs_agree(case):
-    assert case.error() <= case.tolerance
+    assert case.error is None or case.error() <= case.tolerance
 
 
 def test_table_and_growth_are_written(tmp_path):
     done = CliRunner().invoke(app, [str(tmp_path), "--shapes", "small", "--rounds", "1"])
     assert done.exit_code == 0, done.output
     rows = pd.read_csv(tmp_path / "table.csv")
-    assert (rows["ours_ms"] > 0).all() and (rows["error"] <= rows["tolerance"]).all()
+    assert (rows["ours_ms"] > 0).all() and (rows["error"].dropna() <= 1e-3).all()
+    assert rows["error"].isna().sum() == 1 and rows["machine"].str.contains("torch").all()
     assert rows["kernel"].str.startswith("projection").sum() == 3
     ends = pd.read_csv(tmp_path / "pipeline.csv")
-    assert list(ends) == pipeline.COLUMNS and (ends["apart"].dropna() <= 1e-3).all()
+    assert list(ends) == pipeline.COLUMNS and (ends["apart"].dropna() <= pipeline.APART).all()
+    assert ends["added"].between(ends["added_low"] - 1e-9, ends["added_high"] + 1e-9)[1:].all()
     assert (tmp_path / "table.md").read_text().count("\n| ") == len(rows) + len(ends) + 2  # with a head each
     assert (tmp_path / "growth.png").stat().st_size > 10_000
     assert list(pd.read_csv(tmp_path / "growth.csv")) == growth.COLUMNS
+
+
+def test_the_labels_compared_are_several():
+    torch.manual_seed(0)
+    generator = Generator(32, 32, SMALL.resolution, SMALL.channel_base, SMALL.channel_max).requires_grad_(False)
+    ws = generator.sample_ws([0], 0.7)
+    for name, segmenter in segmenters(generator, SMALL, "cpu").items():
+        shares = labelled(generator, segmenter, ws)[1].flatten().bincount() / SMALL.resolution**2
+        assert (shares > 0.05).sum() >= 3, name
 
 
 def test_a_generator_in_bfloat16_gives_much_the_same_labels():
@@ -45,8 +69,8 @@ def test_a_graph_gives_what_the_launches_give():
 
 def test_a_machine_without_a_gpu_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    done = CliRunner().invoke(app, [str(tmp_path), "--device", "cuda"])
-    assert done.exit_code and "no GPU" in str(done.exception)
+    done = CliRunner().invoke(app, [str(tmp_path), "--device", "cuda", "--shapes", "small", "--rounds", "1"])
+    assert done.exit_code == 0 and "no GPU" in done.output and "cpu" in (tmp_path / "table.md").read_text()
 
 
 def test_peak_memory_is_what_a_call_needs_at_most():

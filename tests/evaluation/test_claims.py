@@ -172,6 +172,25 @@ def test_one_clustering_seed_decides_nothing_however_clear_the_difference():
     assert verdict_of(scores(np.random.default_rng(1), 0.3, shape=(3, 20, 40)))["verdict"] == "holds"
 
 
+def test_the_clustered_method_of_the_fewest_seeds_says_how_many_there_are():
+    rows = scores(np.random.default_rng(1), 0.3, methods=("a", "b", "c"))
+    rows = rows[(rows["method"] != "b") | (rows["replicate"] == 0)]
+    best = {"less": {"source": "x", "methods": ["b", "c"], "take": "best"}}
+    for clustered, replicates, verdict in (("ac", "3", "holds"), ("abc", "1 to 3", "undecided")):
+        row = judge([claim(**best)], {"x": rows}, 400, 0, list(clustered)).iloc[0]
+        assert (row["replicates"], row["verdict"]) == (replicates, verdict)
+    asked = judge([claim(seeds=3, **best)], {"x": rows}, 400, 0, list("abc")).iloc[0]
+    assert (asked["verdict"], asked["note"]) == ("not tested", "1 clustering seeds, 3 asked for")
+
+
+def test_a_margin_everywhere_is_missed_by_one_value_that_others_make_up_for():
+    rng = np.random.default_rng(13)
+    rows = pd.concat([scores(rng, gap, own=0.002).assign(k=k) for k, gap in ((1, 0.1), (2, -0.05))])
+    assert verdict_of(rows, margin=0.02, per=["k"])["verdict"] == "holds"
+    row = verdict_of(rows, margin=0.02, per=["k"], everywhere=True)
+    assert row["verdict"] == "does not hold" and row["difference"] == pytest.approx(-5, abs=1)
+
+
 def test_a_failed_fit_is_left_out_on_both_sides_and_the_supervised_fit_serves_every_exemplar():
     rows = scores(np.random.default_rng(11), 0.05)
     failed = rows[(rows["method"] == "a") | (rows["exemplar"] != 2)]
@@ -217,19 +236,24 @@ def test_a_segmenter_that_predicts_nothing_has_no_precision(tmp_path):
     assert row["verdict"] == "not tested" and "no score" in row["note"]
 
 
-def test_a_ratio_is_a_figure_without_a_test():
+def test_a_ratio_is_decided_where_quartiles_agree():
     fps = {"face": {"a": 8.0, "b": 2.0, "c": 1.0}, "car": {"a": 9.0, "b": 3.0, "c": 9.0}}
-    rows = [{"class": name, "method": m, "fps": v} for name, values in fps.items() for m, v in values.items()]
+    rows = [
+        {"class": name, "method": m, "fps": v, "seconds_low": 0.9 / v, "seconds_high": 1.1 / v}
+        for name, values in fps.items()
+        for m, v in values.items()
+    ]
     sides = {
         "more": {"source": "speed", "methods": ["a"]},
         "less": {"source": "speed", "methods": ["b", "c"], "take": "best"},
     }
-    row, slower = (
+    row, near, slower = (
         judge([claim(kind="ratio", metric=None, at_least=at, **sides)], {"speed": pd.DataFrame(rows)}, 10, 0).iloc[0]
-        for at in (1.5, 2.5)
+        for at in (1.5, 2.1, 2.5)
     )
-    assert row["difference"] == pytest.approx((4 * 1) ** 0.5)
-    assert (row["verdict"], slower["verdict"]) == ("holds", "does not hold") and np.isnan(row["p"])
+    assert row["difference"] == pytest.approx((4 * 1) ** 0.5) and np.isnan(row["p"])
+    assert (row["low"], row["high"]) == pytest.approx((2 * 0.9 / 1.1, 2 * 1.1 / 0.9))
+    assert (row["verdict"], near["verdict"], slower["verdict"]) == ("holds", "undecided", "does not hold")
 
 
 @pytest.mark.parametrize(

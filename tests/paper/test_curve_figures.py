@@ -201,11 +201,16 @@ def test_a_csv_without_the_grid_s_column_is_one_line(tmp_path):
 
 def test_sweeps_state_their_settings_and_the_other_heads_score_there(monkeypatch, sweeps, tmp_path):
     reference = experiment(tmp_path / "sweep_fcn.csv", {}, level=lambda point: 0.3)
-    options = {"base": {"swav.steps": 100, "swav.dim": 128}, "reference": "HFC + SwAV (FCN)"}
+    options = {
+        "swept": "HFC + SwAV (MLP)",
+        "base": {"swav.steps": 100, "swav.dim": 128},
+        "reference": "HFC + SwAV (FCN)",
+    }
     for name, module in SWEEPS.items():
         inputs = sweeps[name] | {"reference": reference}
         assert drawn(monkeypatch, module, inputs, options).get_suptitle().splitlines()[1:] == [
             "study demo_x, 3 exemplars",
+            "HFC + SwAV (MLP), ± one standard deviation over fits",
             "steps 100, dim 128",
             "HFC + SwAV (FCN) at the default point: 31.0 ± 1.0 (face)",
         ]

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 SECTIONS = {
     "sections": [
         {"title": "One & all", "paper": "It wins by 5 %.", "claims": ["wins", "fast", "odd"], "tables": ["table2"]},
+        {"title": "Ablations", "paper": "None.", "sentence": "ablations"},
         {"title": "Renders", "paper": "None.", "sentence": "renders"}
         | {"figures": {"fig9": "All of them.", "fig_more_of": "More."}},
     ]
@@ -23,13 +24,20 @@ CLAIMS = [
     {"id": "wins", "claim": "A beats B.", "scope": "all", "verdict": "holds", "unit": "percent", "p_holm": 0.01}
     | {"note": "one seed", "difference": 2.5, "low": 1.0, "high": 4.0},
     {"id": "wins", "claim": "A beats B.", "scope": "cat", "verdict": "undecided", "unit": "percent"},
-    {"id": "fast", "claim": "A is fast.", "scope": "all", "verdict": "holds", "unit": "ratio", "difference": 4.5},
+    {"id": "fast", "claim": "A is fast.", "scope": "all", "verdict": "holds", "unit": "ratio", "difference": 4.5}
+    | {"low": 4.25, "high": 4.75},
     {"id": "odd", "claim": "A is odd.", "scope": "all", "verdict": "not tested", "note": "no_rows"},
 ]
 RENDERS = [
     {"class": name, "method": method, "exact_rank": rank, "annotator_rank": other, "agreement": agreement}
+    | {"agreement_table2": 0.5}
     for name, swap, agreement in (("face", False, 1.0), ("cat", True, -1.0))
     for method, rank, other in (("a", 1, 2 if swap else 1), ("b", 2, 1 if swap else 2))
+]
+ABLATIONS = [
+    {"experiment": "layers", "method": "a", "class": name, "setting": f"layers {layer}", "wiou_fg_mean": score}
+    for name, more in (("face", 0), ("car", 10))
+    for layer, score in (("all", 40 + more), ("3", 50 + more), ("1", 30 + more))
 ]
 
 
@@ -37,6 +45,7 @@ def report_of(tmp_path, sections=SECTIONS, has=()):
     (tmp_path / "report.yaml").write_text(yaml.safe_dump(sections))
     pd.DataFrame(CLAIMS, columns=COLUMNS).to_csv(tmp_path / "claims.csv", index=False)
     pd.DataFrame(RENDERS).to_csv(tmp_path / "renders.csv", index=False)
+    pd.DataFrame(ABLATIONS).to_csv(tmp_path / "ablations.csv", index=False)
     for name in ("table2", "table_claims"):
         (tmp_path / f"{name}.tex").write_text(f"the {name.replace('_', ' ')} itself\n")
     figure(tmp_path / "fig9.pdf")
@@ -47,6 +56,7 @@ def report_of(tmp_path, sections=SECTIONS, has=()):
         "tables": [tmp_path / "table2.tex", tmp_path / "table_claims.tex"],
         "figures": [tmp_path / "fig9.pdf", tmp_path / "fig_more_of.pdf"],
         "renders": tmp_path / "renders.csv",
+        "ablations": tmp_path / "ablations.csv",
     }
     options = {"study": "demo_x", "titles": {"a": "Method_A", "b": "B"}, "has": has}
     make(inputs, {"tex": tmp_path / "report.tex"}, options)
@@ -70,16 +80,20 @@ def test_sections_hold_what_the_paper_found_and_verdicts_from_the_claims_file(tm
     text = report_of(tmp_path)
     assert r"\section{One \& all}" in text and r"\textbf{The paper.} It wins by 5 \%." in text
     assert r"A beats B: \textbf{holds} (+2.50 points, +1.00 to +4.00; $p$ = 0.01; one seed)." in text
-    assert r"A is fast: \textbf{holds} (ratio 4.50)." in text and r"A is odd: \textit{not tested} (no\_rows)." in text
-    assert "Of 3 claims of the paper: 2 holds, 1 not tested." in text
+    assert r"A is fast: \textbf{holds} (ratio 4.50, 4.25 to 4.75 by quartiles over images)." in text
+    assert r"A is odd: \textit{not tested} (no\_rows)." in text
+    assert "Of 3 claims of the paper: 2 hold, 1 not tested." in text
     assert "the table2 itself" in text and "the table claims itself" in text and "{fig9.pdf}" in text
-    assert r"\thefigure}{more\_of}" in text
+    assert r"\thefigure}{more\_of}" in text and r"\caption{More. Study \texttt{demo\_x}.}" in text
+    ablations = r"Method\_A (layers; face, car): best layers 3 55.0, worst layers 1 35.0."
+    assert rf"Ablations, wIoU\_fg on the mean over classes: {ablations}" in text
 
 
 def test_whether_the_ranking_stands_on_exact_masks(tmp_path):
     text = report_of(tmp_path)
-    assert "face: the same method leads (Spearman's correlation 1.00)" in text
-    assert "cat: Method\\_A leads in place of B (Spearman's correlation -1.00)" in text
+    agreement = "Spearman's correlation 1.00, with Table 2's ranking on other images 0.50"
+    assert f"face: the same method leads ({agreement})" in text
+    assert "cat: Method\\_A leads in place of B (Spearman's correlation -1.00, with" in text
 
 
 @pytest.mark.parametrize(

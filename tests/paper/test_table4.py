@@ -42,13 +42,27 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def made(tmp_path, files):
+def report(tmp_path):
+    (tmp_path / "face.json").write_text('{"agreement": {"rare": {"teeth": 0.894, "eye_g": 0.48}}}')
+    return str(tmp_path / "face.json")
+
+
+@pytest.fixture
+def made(tmp_path, files, report):
     failures = tmp_path / "failures.csv"
     failures.write_text("study,class,method,exemplar,reason\ndemo_x,car,swav_fcn,1,loss is not finite\n")
-    inputs = {"rows": files, "failures": [str(failures)], "published": PUBLISHED}
+    inputs = {"rows": files, "failures": [str(failures)], "published": PUBLISHED, "annotators": [report]}
     outputs = outputs_in(tmp_path)
     make(inputs, outputs, OPTIONS | {"classes": CLASSES})
     return pd.read_csv(outputs["csv"]), open(outputs["tex"]).read()
+
+
+def test_how_far_annotators_agree_and_who_marks_everything_is_said(made, tmp_path, files):
+    assert r"IoU of two annotators on these parts: teeth 89.4, eye\_g 48.0." in made[1]
+    assert "every method predicts" not in made[1]
+    outputs = outputs_in(tmp_path)
+    make({"rows": files[1:2], "failures": [], "published": PUBLISHED}, outputs, OPTIONS | {"classes": CLASSES})
+    assert "face: teeth: every method predicts the part on every test image." in Path(outputs["tex"]).read_text()
 
 
 def test_precision_counts_and_published_figures(made):

@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -32,6 +33,14 @@ def test_values_and_published_figures(made):
     assert (mlp["published_wiou"], mlp["published_fg_iou"]) == (53.6, 94.7)
     assert math.isnan(fcn["wiou_std"]) and fcn["published_wiou"] == 52.9
     assert math.isnan(car["published_wiou"])
+
+
+def test_a_collapsed_fit_is_named_below(tmp_path):
+    rows = runs({"method.head": "fcn9"}, [0.2, 0.2], [0.3, 0.3], [0.25, 0.25], [0.01, 0.01])
+    inputs = {"rows": write_rows(tmp_path / "table9.csv", rows), "failures": [], "published": PUBLISHED}
+    make(inputs, outputs_in(tmp_path), OPTIONS)
+    text = Path(outputs_in(tmp_path)["tex"]).read_text()
+    assert "face, FCN-9: 1 of 4 fits have a wIoU of 1.0; the median is 22.5." in text
 
 
 def test_latex(made):

@@ -22,7 +22,10 @@ def table_of(tmp_path, shares, failures=()):
     inputs = {
         "rows": [scored(tmp_path / f"{method}.csv", method, *pair) for method, pair in shares.items()],
         "failures": list(failures),
+        "table2": tmp_path / "table2.csv",
     }
+    table2 = pd.DataFrame({"study": "demo_x", "class": "face", "method": list(shares)})
+    table2.assign(wiou_fg_mean=range(len(shares), 0, -1)).to_csv(inputs["table2"], index=False)
     outputs = outputs_in(tmp_path)
     make(inputs, outputs, {"methods": METHODS})
     return pd.read_csv(outputs["csv"]).set_index("method"), open(outputs["tex"]).read()
@@ -33,6 +36,7 @@ def test_both_sides_their_ranks_and_how_far_the_rankings_agree(tmp_path):
     table, text = table_of(tmp_path, shares)
     assert table["exact_mean"].tolist() == [0, 50, 100] == table["annotator_mean"].tolist()
     assert table["exact_rank"].tolist() == [3, 2, 1] and (table["agreement"] == 1).all()
+    assert table["table2_mean"].tolist() == [3, 2, 1] and (table["agreement_table2"] == -1).all()
     assert (table["exemplars"] == 2).all() and (table["images"] == 1).all()
     check_latex(text, tabulars=1)
     assert row_of(text, METHODS["datasetgan"]["title"])[0].startswith("0.0") and "face 1.00" in text

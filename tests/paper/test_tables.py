@@ -64,8 +64,9 @@ def test_figures_follow_a_method_to_the_row_of_another_table():
 
 def test_runs_are_told_with_their_numbers():
     table = pd.DataFrame({"exemplars": [4, 5], "replicates": [1, 3], "images": [120, 120]})
-    assert "4 to 5 exemplars and 3 clustering seeds, each averaged over the same 120 test" in tables.over_runs(table)
-    assert "seeds" not in tables.over_runs(table.iloc[:1])
+    text = tables.over_runs(table)
+    assert "4 to 5 exemplars and 1 to 3 clustering seeds, each averaged over the same 120 test" in text
+    assert "4 exemplars and 1 clustering seed, each" in tables.over_runs(table.iloc[:1])
     assert tables.changed({"swav.steps": 100, "swav.local_loss": False}) == (
         r"All runs with \texttt{swav.steps} 100, \texttt{swav.local\_loss} no."
     )

@@ -46,6 +46,7 @@ use rule table1 as table_renders with:
     input:
         rows=per_method(f"{RESULTS}/inverted/{{cls}}/{{method}}.csv", STUDY.inversion.methods, RENDERED),
         failures=per_method(f"{RESULTS}/inverted/{{cls}}/{{method}}.failures.csv", STUDY.inversion.methods, RENDERED),
+        table2=f"{RESULTS}/table2.csv",
     output:
         tex=f"{RESULTS}/table_renders.tex",
         csv=f"{RESULTS}/table_renders.csv",

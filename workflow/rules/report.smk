@@ -8,6 +8,7 @@ use rule table1 as report_tex with:
         tables=[f"{RESULTS}/{name}.tex" for name in [*TABLES, "table_claims"]],
         figures=[f"{RESULTS}/{name}.pdf" for name in FIGURES],
         renders=f"{RESULTS}/table_renders.csv" if RENDERED else [],
+        ablations=f"{RESULTS}/table_ablations.csv",
     output:
         tex=f"{RESULTS}/report.tex",
     log:

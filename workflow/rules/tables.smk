@@ -44,6 +44,7 @@ use rule table1 as table4 with:
     input:
         rows=per_rare(f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.csv", STUDY.rare.methods),
         failures=per_rare(f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.failures.csv", STUDY.rare.methods),
+        annotators=[f"{RESULTS}/annotators/{cls}.json" for cls in RENDERED if rare_labels(cls)],
         published=repository("config/published.yaml"),
     output:
         tex=f"{RESULTS}/table4.tex",

@@ -174,7 +174,8 @@ def sweep_options(experiment):
         else None
     )
     fixed = {key: value for key, value in sweep.base.items() if key not in sweep.grid} if sweep else {}
-    return {"base": fixed, "reference": head}
+    swept = ", ".join(STUDY.methods[name].title for name in sweep.methods) if sweep else ""
+    return {"swept": swept, "base": fixed, "reference": head}
 
 
 def run_of(wildcards):

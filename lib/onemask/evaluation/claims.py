@@ -7,7 +7,7 @@ corrected by Holm's method over all claims, is below 5 %; parts of claims are co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ COLUMNS = [
 ]
 CELLS = ["replicate", "exemplar", "image"]
 PIXELS = ["intersection", "union"]
+QUARTILES = ["seconds_low", "seconds_high"]
 FIXED = {*CELLS, "study", "class", "label", "part", "whole", *METRICS, *AREAS}  # other columns tell settings apart
 Sources = Mapping[str, pd.DataFrame]
 
@@ -54,12 +55,13 @@ class Claim(BaseModel):
 
     kind: `mean` of a metric, `share` of images whose metric is above `above`, `precision` of rare labels, `restraint`
     (share of images without the rare label that are left without it), `iou` of intersections and unions summed over
-    images and runs, or `ratio` of frames per second, a figure without a test. `margin` is how far `more` may fall
-    short; `within` turns the claim into "both differ by less, everywhere", and the figures are those of where they
-    differ most; `at_least` is the ratio asked for. Rows are compared per class, per rare label and per value of the
-    columns `per`.
-    `parts` asks for a verdict of each class or label too, `seeds` for so many clustering seeds. Where the replicates
-    are whole `runs`, each with an exemplar of its own, they stand for the exemplars.
+    images and runs, or `ratio` of frames per second, judged by quartiles over images, without a test. `margin` is how
+    far `more` may fall short; `within` turns the claim into "both differ by less, everywhere", and the figures are
+    those of where they differ most; `at_least` is the ratio asked for. Rows are compared per class, per rare label and
+    per value of the columns `per`.
+    With `everywhere` the margin must hold in every class and for every value of `per`, not on their mean. `parts` asks
+    for a verdict of each class or label too, `seeds` for so many clustering seeds. Where the replicates are whole
+    `runs`, each with an exemplar of its own, they stand for the exemplars.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +75,7 @@ class Claim(BaseModel):
     less: Side | float
     per: tuple[str, ...] = ()
     margin: float = 0.0
+    everywhere: bool = False
     within: float | None = None
     at_least: float = 1.0
     seeds: int = 1
@@ -131,19 +134,22 @@ def read_sources(
         sources["one_shot"] = scores
     if tables := [outcomes(read_rows([path])).assign(replicate=replicate) for path, replicate in rare]:
         sources["rare"] = pd.concat(tables, ignore_index=True)
-    for name, files, columns in (("speed", speed, ["fps"]), ("sdanet", sdanet, [*CELLS, "item", *PIXELS])):
+    for name, files, columns in (("speed", speed, ["fps", *QUARTILES]), ("sdanet", sdanet, [*CELLS, "item", *PIXELS])):
         if tables := [_read_csv(path, [*KEYS, *columns]) for path in files]:
             sources[name] = pd.concat(tables, ignore_index=True)
     return sources
 
 
-def judge(claims: Sequence[Claim], sources: Sources, resamples: int, seed: int) -> pd.DataFrame:
+def judge(
+    claims: Sequence[Claim], sources: Sources, resamples: int, seed: int, clustered: Sequence[str] = ()
+) -> pd.DataFrame:
     """A row per claim and, below it, per class or label where it asks for them; see COLUMNS.
 
-    more, less and difference are in percent, a ratio's in frames per second; low and high bound the difference (or the
-    ratio's, empty) at 95 %. exemplars, images and replicates are numbers, or "5 to 20" where units differ.
+    more, less and difference are in percent, a ratio's in frames per second; low and high bound the difference at 95 %,
+    a ratio by quartiles. exemplars, images and replicates are numbers, or "5 to 20" where units differ. `clustered` are
+    the methods that have a clustering: the one with the fewest seeds says how many a claim has.
     """
-    rows = [row for claim in claims for row in _rows(claim, sources, resamples, seed)]
+    rows = [row for claim in claims for row in _rows(claim, sources, resamples, seed, clustered)]
     for whole in (True, False):  # how many parts are shown does not weaken the claims
         tested = [row for row in rows if "p" in row and (row["scope"] == ALL) == whole]
         for row, corrected in zip(tested, bootstrap.holm([row["p"] for row in tested]), strict=True):
@@ -153,7 +159,9 @@ def judge(claims: Sequence[Claim], sources: Sources, resamples: int, seed: int) 
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _rows(claim: Claim, sources: Sources, resamples: int, seed: int) -> list[dict[str, Any]]:
+def _rows(
+    claim: Claim, sources: Sources, resamples: int, seed: int, clustered: Sequence[str]
+) -> list[dict[str, Any]]:
     """The claim's row and those of its parts, without Holm's correction."""
     head = {"id": claim.id, "paper": claim.paper, "claim": claim.claim, "kind": claim.kind, "metric": claim.metric}
     head["unit"] = "ratio" if claim.kind == "ratio" else "percent"
@@ -161,23 +169,28 @@ def _rows(claim: Claim, sources: Sources, resamples: int, seed: int) -> list[dic
         if claim.kind == "ratio":
             return [head | _figure(claim, sources)]
         units, note = build_units(claim, sources)
+        seeds = fewest_seeds(claim, sources, clustered)
     except Untested as reason:
         return [head | {"scope": ALL, "verdict": NOT_TESTED, "note": str(reason)}]
     groups = [(ALL, units)]
     if claim.parts and len(units) > 1:
         groups += [(unit.name, [unit]) for unit in units]
-    return [head | {"scope": scope} | _tested(claim, some, note, resamples, seed) for scope, some in groups]
+    return [head | {"scope": scope} | _tested(claim, some, note, seeds, resamples, seed) for scope, some in groups]
 
 
-def _tested(claim: Claim, units: Sequence[bootstrap.Unit], note: str, resamples: int, seed: int) -> dict[str, Any]:
+def _tested(
+    claim: Claim, units: Sequence[bootstrap.Unit], note: str, seeds: int | None, resamples: int, seed: int
+) -> dict[str, Any]:
     sizes = {factor: [unit.sizes[factor] for unit in units] for factor in bootstrap.FACTORS}
+    seeds = min([*sizes["replicates"], *([] if seeds is None else [seeds])])
+    sizes["replicates"] = [seeds, *sizes["replicates"]]
     row: dict[str, Any] = {"over": ", ".join(unit.name for unit in units)}
-    one = [ONE_SEED] if max(sizes["replicates"]) == 1 else []
+    one = [ONE_SEED] if seeds == 1 else []
     row["note"] = "; ".join([*one, *([note] if note else [])])
     row |= {factor: _range(values) for factor, values in sizes.items()}
     try:
-        if min(sizes["replicates"]) < claim.seeds:
-            raise Untested(f"{min(sizes['replicates'])} clustering seeds, {claim.seeds} asked for")
+        if seeds < claim.seeds:
+            raise Untested(f"{seeds} clustering seeds, {claim.seeds} asked for")
         if min(sizes["replicates" if claim.runs else "exemplars"]) < 2:
             raise Untested("one run alone" if claim.runs else "one exemplar alone")
         found, effect, p = (_exceeds if claim.within is None else _equals)(claim, units, resamples, seed)
@@ -192,7 +205,9 @@ def _tested(claim: Claim, units: Sequence[bootstrap.Unit], note: str, resamples:
 def _exceeds(
     claim: Claim, units: Sequence[bootstrap.Unit], resamples: int, seed: int
 ) -> tuple[bootstrap.Comparison, float, float]:
-    """The comparison of all strata together, how far `more` is above `less` and the margin, and its p."""
+    """The comparison, how far `more` is above `less` and the margin, and its p: on the mean of strata or everywhere."""
+    if claim.everywhere:
+        return _least(units, lambda found: found.difference + claim.margin, resamples, seed)
     found = bootstrap.compare(units, resamples, seed)
     effect = found.difference + claim.margin
     return found, effect, found.p_value(effect)
@@ -203,43 +218,75 @@ def _equals(
 ) -> tuple[bootstrap.Comparison, float, float]:
     """The stratum whose sides differ most, how far within the margin they are there, and the p of all strata.
 
-    Opposite differences must not cancel, so every stratum is tested: that all lie within is as sure as the least sure
-    one (intersection-union), that one lies outside is Bonferroni-corrected.
+    Two one-sided tests are as one of the nearer bound. Opposite differences must not cancel.
     """
-    strata = [bootstrap.Unit(unit.name, [pair]) for unit in units for pair in unit.pairs]
+    return _least(units, lambda found: claim.within - abs(found.difference), resamples, seed)
+
+
+def _least(
+    units: Sequence[bootstrap.Unit], effect_of: Callable[[bootstrap.Comparison], float], resamples: int, seed: int
+) -> tuple[bootstrap.Comparison, float, float]:
+    """The stratum of the least effect, that effect, and the p of all strata.
+
+    That all are above zero is as sure as the least sure one (intersection-union); that one is below is
+    Bonferroni-corrected.
+    """
     tested = []
-    for stratum in strata:
+    for stratum in (bootstrap.Unit(unit.name, [pair]) for unit in units for pair in unit.pairs):
         found = bootstrap.compare([stratum], resamples, seed)
-        effect = claim.within - abs(found.difference)  # two one-sided tests are as one of the nearer bound
+        effect = effect_of(found)
         tested.append((effect, found.p_value(effect), found))
     effect, p, found = min(tested, key=lambda test: test[0])
     return found, effect, max(test[1] for test in tested) if effect > 0 else min(1.0, p * len(tested))
 
 
 def _figure(claim: Claim, sources: Sources) -> dict[str, Any]:
-    """Ratio of frames per second, the geometric mean over classes: one median per class and method, so no test."""
+    """Ratio of frames per second, the geometric mean over classes; decided where the images' quartiles agree."""
     if not isinstance(claim.less, Side):
         raise Untested("a ratio needs a second selection")
     (more, absent), (less, also_absent) = (_select(side, sources) for side in (claim.more, claim.less))
-    fast, slow = (
-        getattr(rows.groupby("class", sort=False)["fps"], "max" if side.take == "best" else "mean")()
-        for rows, side in ((more, claim.more), (less, claim.less))
-    )
-    ratios = (fast / slow).dropna()
-    if ratios.empty:
+    fast, slow = _speeds(more, claim.more), _speeds(less, claim.less)
+    common = [name for name in fast.index if name in slow.index]
+    if not common:
         raise Untested("no class in common")
-    ratio = float(np.exp(np.log(ratios).mean()))
-    fast, slow = fast[ratios.index], slow[ratios.index]
+    fast, slow = (np.exp(np.log(speeds.loc[common]).mean()) for speeds in (fast, slow))
+    ratio, low, high = (float(fast[a] / slow[b]) for a, b in (("median", "median"), ("low", "high"), ("high", "low")))
     return {
         "scope": ALL,
-        "over": ", ".join(ratios.index),
-        "more": float(np.exp(np.log(fast).mean())),
-        "less": float(np.exp(np.log(slow).mean())),
+        "over": ", ".join(common),
+        "more": float(fast["median"]),
+        "less": float(slow["median"]),
         "difference": ratio,
+        "low": low,
+        "high": high,
         "margin": claim.at_least,
-        "verdict": HOLDS if ratio >= claim.at_least else FAILS,
-        "note": _note([*absent, *also_absent], "a figure, not tested"),
+        "verdict": HOLDS if low >= claim.at_least else FAILS if high < claim.at_least else UNDECIDED,
+        "note": _note([*absent, *also_absent], "by quartiles over images, not tested"),
     }
+
+
+def _speeds(rows: pd.DataFrame, side: Side) -> pd.DataFrame:
+    """Frames per second of each class: the median and quartiles of the fastest method, or means over methods."""
+    speeds = pd.DataFrame({
+        "class": rows["class"],
+        "median": rows["fps"],
+        "low": 1 / rows["seconds_high"],
+        "high": 1 / rows["seconds_low"],
+    })  # fmt: skip
+    if side.take == "best":
+        return speeds.sort_values("median", kind="stable").groupby("class", sort=False).last()
+    return speeds.groupby("class", sort=False).mean()
+
+
+def fewest_seeds(claim: Claim, sources: Sources, clustered: Sequence[str]) -> int | None:
+    """Of any clustered method on any class that the claim compares; None where it compares none."""
+    sides = [side for side in (claim.more, claim.less) if isinstance(side, Side)]
+    counts = []
+    for rows, _ in (_select(side, sources) for side in sides):
+        rows = rows[rows["method"].isin(clustered)]
+        if "replicate" in rows and len(rows):
+            counts.append(int(rows.groupby(["class", "method"])["replicate"].nunique().min()))
+    return min(counts, default=None)
 
 
 def build_units(claim: Claim, sources: Sources) -> tuple[list[bootstrap.Unit], str]:

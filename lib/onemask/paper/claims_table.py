@@ -10,7 +10,7 @@ import pandas as pd
 
 from onemask.evaluation.claims import ALL, NOT_TESTED, ONE_SEED, judge, read_claims, read_sources
 from onemask.files import atomic, write_text
-from onemask.paper.style import ABSENT, escape, latex_row, latex_table, latex_tabular, number
+from onemask.paper.style import ABSENT, escape, latex_row, latex_table, latex_tabular
 
 LINES_PER_TABLE = 44  # of about 60 characters a line, so that a table fits a page
 SOURCES = ("one_shot", "rare", "speed", "experiments", "sdanet")
@@ -21,13 +21,15 @@ HEADER = ["Claim", "Paper", r"Difference [95\,\%]", "$p$", "Verdict"]
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """inputs: `claims` and csv files `one_shot`, `rare`, `speed`, `experiments`, `sdanet`; outputs: csv, tex.
 
-    options: study, seed, resamples; `rare_replicates`, the clustering seed's number of each of `rare`; `runs`,
-    whether replicates are whole runs. A source that the study has no files of leaves its claims not tested.
+    options: study, seed, resamples; `clustered`, the methods that have a clustering; `rare_replicates`, the clustering
+    seed's number of each of `rare`; `runs`, whether replicates are whole runs. A source that the study has no files of
+    leaves its claims not tested.
     """
     files = {name: list(inputs.get(name, [])) for name in SOURCES}
     files["rare"] = list(zip(files["rare"], options.get("rare_replicates", []), strict=True))
     sources = read_sources(**files)
-    table = judge(read_claims(inputs["claims"]), sources, options["resamples"], options["seed"])
+    clustered = options.get("clustered", [])
+    table = judge(read_claims(inputs["claims"]), sources, options["resamples"], options["seed"], clustered)
     with atomic(outputs["csv"]) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     label = Path(outputs["tex"]).stem.removeprefix("table_")
@@ -72,7 +74,7 @@ def _difference(row: Mapping[str, Any]) -> str:
     if pd.isna(row["difference"]):
         return ABSENT
     if row["unit"] == "ratio":
-        return rf"$\times$ {number(row['difference'], 2)}"
+        return rf"$\times$ {row['difference']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
     return f"{_signed(row)} [${row['low']:+.2f}$, ${row['high']:+.2f}$]"
 
 
@@ -103,7 +105,7 @@ def _caption(table: pd.DataFrame, study: str, resamples: int, runs: bool) -> str
         drawn = f"runs ({replicates}), each with its own exemplar, clustering seed, samples and initialisation,"
     sentences = [
         rf"The paper's claims, study \texttt{{{escape(study)}}}: differences in points of percent with intervals of"
-        r" 95\,\% (of frames per second: ratios of medians, not tested).",
+        r" 95\,\% (of frames per second: ratios of medians, bounded by the images' quartiles, not tested).",
         f"Paired bootstrap of {resamples} resamples over {drawn} and test images ({images}); two-sided $p$ from its"
         f" standard error and Student's $t$, corrected by Holm's method over the {whole} claims,"
         f" and over the {len(tested) - whole} classes and labels below them.",

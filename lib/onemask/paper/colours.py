@@ -1,10 +1,15 @@
-"""Colours of classes and methods, the same in every figure: Okabe & Ito's palette, told apart by the colour-blind."""
+"""Colours of classes and methods, the same in every figure, told apart by the colour-blind.
+
+Methods have Okabe & Ito's palette; classes and the settings of one method have Tol's "muted", so that neither is taken
+for a method.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-CLASS_COLOURS = {"face": "#D55E00", "cat": "#0072B2", "car": "#009E73", "horse": "#CC79A7"}
+CLASS_COLOURS = {"face": "#332288", "cat": "#882255", "car": "#117733", "horse": "#999933"}
+SETTING_COLOURS = ("#332288", "#AA4499", "#117733", "#999933", "#882255")
 OTHER_COLOUR = "#444444"
 
 # A method's family has the colour; its head the line: FCN solid with circles, MLP dashed with squares.

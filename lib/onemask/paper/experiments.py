@@ -60,12 +60,13 @@ def over_fits(fits: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def setting_lines(inputs: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
-    """Lines for a sweep's heading: what it changes beside its grid (option `base`), and another head's wIoU.
+    """Lines for a sweep's heading: what is `swept`, what it changes beside its grid (`base`), and another head's wIoU.
 
-    The latter only where there is an input `reference`, an experiment of one point, whose title is the option so named.
+    The last only where there is an input `reference`, an experiment of one point, whose title is the option so named.
     """
     values = ", ".join(f"{key.split('.')[-1]} {value}" for key, value in options.get("base", {}).items())
-    lines = textwrap.wrap(values.replace("_", " "), COLUMN_CHARACTERS)
+    lines = [f"{options['swept']}, ± one standard deviation over fits"] if "swept" in options else []
+    lines += textwrap.wrap(values.replace("_", " "), COLUMN_CHARACTERS)
     if path := inputs.get("reference"):
         table = spread(read_experiment(path), ["class"], ["wiou"])
         scores = ", ".join(

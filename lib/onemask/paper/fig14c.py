@@ -8,14 +8,15 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from onemask.paper.colours import SETTING_COLOURS
 from onemask.paper.drawing import COLUMN, heading, spread_line, ticks_at, write_figure
 from onemask.paper.experiments import read_experiment, setting_lines, spread
 
 MARGINALS, PATCH, SAMPLING = "swav.marginals", "swav.patch_size", "swav.sampling"
 RANDOM = "random_pixels"
 LINES = {
-    "uniform": {"color": "#0072B2", "marker": "o", "label": "uniform constraint"},
-    "pixel_distribution": {"color": "#E69F00", "marker": "s", "label": "pixel distribution"},
+    "uniform": {"color": SETTING_COLOURS[0], "marker": "o", "label": "uniform constraint"},
+    "pixel_distribution": {"color": SETTING_COLOURS[1], "marker": "s", "label": "pixel distribution"},
 }
 
 

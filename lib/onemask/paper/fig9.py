@@ -1,4 +1,4 @@
-"""Fig. 9: one-shot segmentation of the same unseen images by every method, beside the ground truth."""
+"""Fig. 9: one-shot segmentation of the same unseen images by every method, beside their annotation."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def draw(panels: Sequence[Panel], options: Mapping[str, Any]) -> Sheet:
     """Per class two rows of images with their label maps, and a legend; a column per method, empty where it lacks."""
     tall = line_height(FONT)
     titles = {name: wrapped(title, FONT) for name, title in options["titles"].items()}
-    heads = [*(wrapped(head, FONT) for head in ("annotated image", "unseen image", "ground truth")), *titles.values()]
+    heads = [*(wrapped(head, FONT) for head in ("annotated image", "unseen image", "its annotation")), *titles.values()]
     starts = [MARGIN, MARGIN + STEP + BETWEEN, MARGIN + 2 * STEP + BETWEEN]
     starts += [starts[-1] + BETWEEN + (1 + number) * STEP for number in range(len(titles))]
     top = MARGIN + tall + max(head.count("\n") + 1 for head in heads) * tall + 3 * GAP

@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from onemask.paper.colours import CLASS_COLOURS, OTHER_COLOUR
+from onemask.paper.colours import CLASS_COLOURS, OTHER_COLOUR, SETTING_COLOURS
 from onemask.paper.drawing import PAGE, heading, spread_line, ticks_at, write_figure
 from onemask.paper.experiments import read_experiment, setting_lines, spread
 
 EPSILON, PROTOTYPES, ITERATIONS = "swav.epsilon", "swav.prototypes", "swav.sinkhorn_iterations"
 RULE = 20  # the paper's epsilon is RULE / K
-LINES = [("#56B4E9", "o"), ("#E69F00", "s"), ("#CC79A7", "^"), ("#009E73", "D"), ("#0072B2", "v")]
+LINES = list(zip(SETTING_COLOURS, "os^Dv", strict=True))
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:

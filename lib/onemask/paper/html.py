@@ -36,6 +36,6 @@ def write_page(path: str | Path, csv: str | Path, title: str, note: str) -> None
 def _cell(value: object) -> str:
     if pd.isna(value):
         return "<td></td>"
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = (f"{value:.0f}" if abs(value) >= 1e4 else f"{value:.4g}") if isinstance(value, float) else str(value)
     kind = ' class="long"' if len(text) > LONG else ""
     return f"<td{kind}>{escape(text)}</td>"

@@ -104,8 +104,9 @@ def read_table6(path: str | Path) -> tuple[dict[str, dict[str, float]], dict[str
 
 
 def read_table7(path: str | Path) -> dict[str, dict[str, float]]:
-    """Face by perturbed layer: {"0" .. "6" or "all": {"interpolation": wIoU, "noise": wIoU}}."""
-    return _read(path, lambda content: _pairs(content["table7_perturbation_layer"], ("interpolation", "noise")))
+    """Face by perturbed layer: {"0" .. "6" or "all": {"interpolation": wIoU, "interpolation_ratio": share, ..}}."""
+    names = ("interpolation", "interpolation_ratio", "noise", "noise_ratio")
+    return _read(path, lambda content: _pairs(content["table7_perturbation_layer"], names))
 
 
 def read_table8(path: str | Path) -> dict[str, dict[str, float]]:
@@ -173,5 +174,5 @@ def _floats(table: Mapping[str, Mapping[Any, Any]]) -> dict[str, dict[Any, float
     return {row: {column: float(value) for column, value in figures.items()} for row, figures in table.items()}
 
 
-def _pairs(table: Mapping[str, Any], names: tuple[str, str]) -> dict[str, dict[str, float]]:
+def _pairs(table: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, dict[str, float]]:
     return _floats({row: dict(zip(names, pair, strict=True)) for row, pair in table.items()})

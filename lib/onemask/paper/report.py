@@ -19,6 +19,7 @@ from onemask.files import write_text
 from onemask.paper.style import escape
 
 PACKAGES = ("booktabs", "graphicx", "array", "[margin=2cm]{geometry}", "[T1]{fontenc}")
+PLURAL = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided", NOT_TESTED: NOT_TESTED}
 WIDTHS = {"fig14a": 0.8, "fig14b": 0.7, "fig14c": 0.6, "fig_sinkhorn": 0.8}  # of the text; others take all of it
 
 
@@ -42,8 +43,8 @@ class Section(BaseModel):
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """inputs: `sections` (config/report.yaml), `claims` (csv), `tables` (tex files), `figures` (pdf files).
 
-    Also `renders`, where a section has a sentence on them. The figures are named in report.tex as they lie in its own
-    folder.
+    Also `renders` and `ablations` (csv), where a section has a sentence on them. The figures are named in report.tex as
+    they lie in its own folder.
     options: `study`; `titles` of the methods; `has`, what the study has of what sections need.
     """
     there = read_sections(inputs["sections"])
@@ -52,13 +53,15 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
     figures = {Path(path).stem for path in inputs["figures"]}
     claims = pd.read_csv(inputs["claims"], keep_default_na=False, na_values=[""])
     sentences = {"": ""}
-    if path := inputs.get("renders"):
-        sentences["renders"] = renders_sentence(pd.read_csv(path), options["titles"])
+    for name, write in (("renders", renders_sentence), ("ablations", ablations_sentence)):
+        if path := inputs.get(name):
+            sentences[name] = write(pd.read_csv(path), options["titles"])
     made = {"claim": set(claims["id"]), "table": set(tables), "figure": figures, "sentence": set(sentences)}
     _check(inputs["sections"], sections, made)
-    body = [_section(section, claims, tables, sentences[section.sentence]) for section in sections]
+    study = options["study"]
+    body = [_section(section, claims, tables, sentences[section.sentence], study) for section in sections]
     all_claims = tables[f"table_{Path(inputs['claims']).stem}"]
-    text = document(options["study"], verdicts_sentence(claims), body, all_claims)
+    text = document(study, verdicts_sentence(claims), body, all_claims)
     write_text(outputs["tex"], text)
 
 
@@ -97,7 +100,8 @@ def numbered(kind: str, number: str, text: str) -> str:
 def verdicts_sentence(claims: pd.DataFrame) -> str:
     """How many of the paper's claims hold, do not hold, are undecided, or were not tested."""
     counts = claims[claims["scope"] == ALL]["verdict"].value_counts()
-    return f"Of {counts.sum()} claims of the paper: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + "."
+    words = {name: PLURAL[name] if n > 1 else name for name, n in counts.items()}
+    return f"Of {counts.sum()} claims of the paper: " + ", ".join(f"{n} {words[k]}" for k, n in counts.items()) + "."
 
 
 def renders_sentence(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
@@ -107,9 +111,20 @@ def renders_sentence(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
         best = (group.loc[group[f"{side}_rank"].idxmin(), "method"] for side in ("exact", "annotator"))
         exact, annotated = (titles[method] for method in best)
         agreement = f"Spearman's correlation {group['agreement'].iloc[0]:.2f}"
+        agreement += f", with Table 2's ranking on other images {group['agreement_table2'].iloc[0]:.2f}"
         same = "the same method leads" if exact == annotated else f"{exact} leads in place of {annotated}"
         leaders.append(f"{name}: {same} ({agreement})")
     return escape("On exact masks against the annotator's labels: " + "; ".join(leaders) + ".")
+
+
+def ablations_sentence(table: pd.DataFrame, titles: Mapping[str, str]) -> str:
+    """The best and the worst setting of each ablation, by wiou_fg on the mean over its classes."""
+    found = []
+    for (name, method), group in table.groupby(["experiment", "method"], sort=False):
+        means = group.groupby("setting", sort=False)["wiou_fg_mean"].mean()
+        best, worst = (f"{setting} {means[setting]:.1f}" for setting in (means.idxmax(), means.idxmin()))
+        found.append(f"{titles[method]} ({name}; {', '.join(group['class'].unique())}): best {best}, worst {worst}")
+    return escape("Ablations, wIoU_fg on the mean over classes: " + "; ".join(found) + ".")
 
 
 def claim_sentence(row: Mapping[str, Any]) -> str:
@@ -118,13 +133,16 @@ def claim_sentence(row: Mapping[str, Any]) -> str:
     if row["verdict"] == NOT_TESTED:
         return rf"{claim}: \textit{{{NOT_TESTED}}} ({escape(str(row['note']))})."
     if row["unit"] == "ratio":
-        return rf"{claim}: \textbf{{{row['verdict']}}} (ratio {row['difference']:.2f})."
+        bounds = f"{row['low']:.2f} to {row['high']:.2f} by quartiles over images"
+        return rf"{claim}: \textbf{{{row['verdict']}}} (ratio {row['difference']:.2f}, {bounds})."
     interval = f"{row['difference']:+.2f} points, {row['low']:+.2f} to {row['high']:+.2f}"
     note = "" if pd.isna(row["note"]) else f"; {escape(str(row['note']))}"
     return rf"{claim}: \textbf{{{row['verdict']}}} ({interval}; $p$ = {row['p_holm']:.2g}{note})."
 
 
-def _section(section: Section, claims: pd.DataFrame, tables: Mapping[str, str], sentence: str) -> str:
+def _section(
+    section: Section, claims: pd.DataFrame, tables: Mapping[str, str], sentence: str, study: str
+) -> str:
     whole = claims[claims["scope"] == ALL].set_index("id")
     found = [rf"\item {claim_sentence(whole.loc[name])}" for name in section.claims]
     listed = "\n".join([r"\begin{itemize}\setlength{\itemsep}{0pt}", *found, r"\end{itemize}"]) if found else ""
@@ -134,18 +152,18 @@ def _section(section: Section, claims: pd.DataFrame, tables: Mapping[str, str], 
         rf"\textbf{{The paper.}} {escape(section.paper)}",
         *([rf"\textbf{{Ours.}} {ours}"] if ours else []),
         *(numbered("table", _number(name, "table"), tables[name]) for name in section.tables),
-        *(_figure(name, caption) for name, caption in section.figures.items()),
+        *(_figure(name, caption, study) for name, caption in section.figures.items()),
         r"\clearpage",
     ]
     return "\n\n".join(parts)
 
 
-def _figure(name: str, caption: str) -> str:
+def _figure(name: str, caption: str, study: str) -> str:
     size = rf"width={WIDTHS.get(name, 1)}\linewidth,height=.85\textheight,keepaspectratio"
     lines = [
         r"\begin{figure}[htp]\centering",
         rf"\includegraphics[{size}]{{{name}.pdf}}",
-        rf"\caption{{{escape(caption)}}}",
+        rf"\caption{{{escape(caption)} Study \texttt{{{escape(study)}}}.}}",
         r"\end{figure}",
     ]
     return numbered("figure", _number(name, "fig"), "\n".join(lines))

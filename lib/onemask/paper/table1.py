@@ -101,8 +101,9 @@ def draw(ours: Mapping[str, Mapping[str, Any]], theirs: Mapping[str, Mapping[str
         [heading("published", len(ours)), *_rows(theirs, PUBLISHED, list(ours), _published_value)],
     ]
     caption = (
-        rf"Data sets and generators of study \texttt{{{escape(study)}}}, computed from the files that were used."
-        " Italics: the paper's Table 1; its 700{,}000 images of faces are copied as they stand, FF-HQ holds 70{,}000."
+        rf"Data sets and generators of study \texttt{{{escape(study)}}}, computed from the files that were used (the"
+        " unlabelled data are as configured). Italics: the paper's Table 1; its 700{,}000 images of faces are copied as"
+        " they stand, FF-HQ holds 70{,}000."
     )
     without = [escape(name) for name, facts in ours.items() if not facts["rare_labels"]]
     notes = [rf"{ABSENT}: {', '.join(without)} has no rare label."] if without else []

@@ -88,7 +88,10 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], failed: Sequence[str],
     sentences = [
         f"wIoU after 1 and more annotated images (shots), study {study}.",
         over_runs(few),
-        "A run of $n$ shots is fitted on $n$ exemplars, in as many steps as for one, so that runs share exemplars.",
+        "A run of $n$ shots is fitted on $n$ exemplars, so that runs share exemplars, and their spread is smaller than"
+        " that of independent runs. Heads take as many steps as for one shot; DatasetGAN runs its epochs over all"
+        " pixels, and k-means counts them. The supervised segmenter is fitted on annotated generated samples"
+        " (published: on real images).",
         changed(options["base"]),
         "Bold: best of a column.",
         beside("10"),

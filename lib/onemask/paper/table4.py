@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ import pandas as pd
 from onemask.errors import OnemaskError
 from onemask.evaluation.metrics import read_rows
 from onemask.evaluation.rare import COUNTS, LABEL_KEYS, outcomes, summarise
+from onemask.files import read_json
 from onemask.paper.published import read_table4
 from onemask.paper.style import ABSENT, escape, latex_score, number
 from onemask.paper.table2 import left_out
@@ -41,6 +43,7 @@ COLUMNS = [*LABEL_KEYS, "title", "exemplars", "images", *COUNTS, "predicting", *
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """inputs: `rows` and `failures` of results/<study>/rare/<class>/<label>/<method>, and `published`.
 
+    Also `annotators`, the reports of annotators (annotators/<class>.json), where there are any.
     options: methods, {name: {"title": text, "published": row of Table 2 or null}}; classes, {name: [rare labels]}.
     """
     make_rare_table(inputs, outputs, options, "4", {"precision": read_table4(inputs["published"])})
@@ -55,7 +58,8 @@ def make_rare_table(
     rows, methods = read_rows(inputs["rows"]), options["methods"]
     table = summary(rows, methods, theirs)
     missing, study = left_out(inputs["failures"], methods), of_study(rows, f"Table {name}")
-    write_table(outputs, draw(table, options["classes"], missing, study, name, list(theirs)), table)
+    agreed = {Path(path).stem: read_json(path)["agreement"]["rare"] for path in inputs.get("annotators", [])}
+    write_table(outputs, draw(table, options["classes"], missing, study, name, list(theirs), agreed), table)
 
 
 def summary(rows: pd.DataFrame, methods: Mapping[str, Mapping[str, Any]], theirs: Theirs) -> pd.DataFrame:
@@ -75,6 +79,7 @@ def draw(
     study: str,
     name: str,
     metrics: Sequence[str],
+    agreed: Mapping[str, Mapping[str, float]],
 ) -> Table:
     """The metrics above the published figures, and below them the counts; a class without a label has dashes."""
     columns = [(cls, label) for cls, labels in classes.items() for label in labels or [None]]
@@ -101,11 +106,14 @@ def draw(
         for cls, label in columns
         if label and (cls, label) not in there
     ]
-    notes += _silent(table) + [f"Left out: {escape(reason)}." for reason in missing]
-    return Table(_caption(table, study, name, metrics), SUBJECTS[name][1], [upper, lower], notes)
+    notes += _everywhere(table) + _silent(table) + [f"Left out: {escape(reason)}." for reason in missing]
+    return Table(_caption(table, study, name, metrics, agreed), SUBJECTS[name][1], [upper, lower], notes)
 
 
-def _caption(table: pd.DataFrame, study: str, name: str, metrics: Sequence[str]) -> str:
+def _caption(
+    table: pd.DataFrame, study: str, name: str, metrics: Sequence[str], agreed: Mapping[str, Mapping[str, float]]
+) -> str:
+    pairs = [f"{escape(label)} {number(100 * iou)}" for labels in agreed.values() for label, iou in labels.items()]
     iou = "IoU is the mean over images that hold the part." if "iou" in metrics else ""
     sentences = [
         f"Precision at IoU 0.5 of {SUBJECTS[name][0]}, study {study}, in percent: TP / (TP + FP) over all test images"
@@ -114,6 +122,7 @@ def _caption(table: pd.DataFrame, study: str, name: str, metrics: Sequence[str])
         "Per image: TP, the part is there and its IoU is at least 0.5; FP, any other prediction that is not empty; FN,"
         " the part is there and no TP.",
         iou,
+        f"IoU of two annotators on these parts: {', '.join(pairs)}." if pairs else "",
         "Bold: best.",
         beside(name),
     ]
@@ -135,6 +144,16 @@ def _presence(table: pd.DataFrame, columns: Sequence[tuple[str, str | None]]) ->
     """Share of the test images that hold the part: the same for every method."""
     shares = table.groupby(["class", "label"])["present"].max()
     return ["Images with the part (\\%)", *(number(shares.get(column, math.nan)) for column in columns)]
+
+
+def _everywhere(table: pd.DataFrame) -> list[str]:
+    """Where every method marks the part on every image, precision is the share of images with an IoU of 0.5."""
+    marked = table["tp"] + table["fp"] == table["exemplars"] * table["images"]
+    return [
+        f"{escape(f'{cls}: {label}')}: every method predicts the part on every test image."
+        for (cls, label), all_marked in marked.groupby([table["class"], table["label"]], sort=False).all().items()
+        if all_marked
+    ]
 
 
 def _silent(table: pd.DataFrame) -> list[str]:

@@ -59,9 +59,9 @@ def summary(rows: pd.DataFrame, theirs: Mapping[str, Mapping[str, float]]) -> pd
     table = table.merge(over_fits(_ratios(rows), KEYS).reset_index(), on=KEYS, how="left")
     published_for = table.loc[table["class"] == ABLATED, KEYS[:3]].drop_duplicates()
     figures = pd.DataFrame(
-        dict(zip(FIGURES, (kind, block, wiou, wiou / theirs[REFERENCE][kind]), strict=True))
-        for block, pair in theirs.items()
-        for kind, wiou in pair.items()
+        dict(zip(FIGURES, (kind, block, printed[kind], printed[f"{kind}_ratio"]), strict=True))
+        for block, printed in theirs.items()
+        for kind in KINDS
     )
     runs = {name: rows[name].unique() for name in KEYS[:3]}
     table = table.merge(published_for.merge(figures, how="cross"), on=KEYS, how="outer")

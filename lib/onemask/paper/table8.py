@@ -77,7 +77,7 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], failed: Sequence[str],
         f"With and without the local SwAV loss (Eq. 10), study {study}.",
         over_runs(table),
         changed(options["base"]),
-        "The difference, in points, is taken exemplar by exemplar. Bold: the better of the two.",
+        "The difference, in points, is taken fit by fit. Bold: the better of the two.",
         beside("8"),
     ]
     return Table(" ".join(filter(None, sentences)), "tab:local-loss", [Tabular("Class", groups, blocks)], failed)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from onemask.paper.experiments import read_experiment, spread
+from onemask.paper.experiments import per_fit, read_experiment, spread
 from onemask.paper.published import ABLATED, read_table9
 from onemask.paper.style import escape, latex_score
 from onemask.paper.tables import (
@@ -41,7 +41,7 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
     rows = read_experiment(inputs["rows"], [HEAD]).rename(columns={HEAD: "head"})
     check_methods(rows, options["methods"], inputs["rows"])
     table = summary(rows, read_table9(inputs["published"]))
-    failed = failed_fits(inputs["failures"], options["methods"])
+    failed = [*failed_fits(inputs["failures"], options["methods"]), *collapsed(rows)]
     write_table(outputs, draw(table, options, failed, of_study(rows, inputs["rows"])), table)
 
 
@@ -54,6 +54,20 @@ def summary(rows: pd.DataFrame, theirs: Mapping[str, Mapping[str, float]]) -> pd
             for row in table.to_dict("records")
         ]
     return table
+
+
+def collapsed(rows: pd.DataFrame) -> list[str]:
+    """A footnote for each head of which fits have less than half of their median's wIoU: one alone makes the spread."""
+    fits = per_fit(rows, KEYS, ["wiou"])["wiou"]
+    notes = []
+    for (_, cls, _, head), scores in fits.groupby(KEYS, sort=False):
+        low = scores[scores < scores.median() / 2]
+        if len(low):
+            values = ", ".join(f"{score:.1f}" for score in low)
+            median = f"{scores.median():.1f}"
+            notes.append(f"{escape(cls)}, {head_name(head)}: {len(low)} of {len(scores)} fits have a wIoU of {values};"
+                         f" the median is {median}.")  # fmt: skip
+    return notes
 
 
 def head_name(head: str) -> str:

@@ -24,7 +24,7 @@ BLOCKS: dict[str, list[tuple[str, str | None, str | None]]] = {
         ("Epochs", None, "epochs"),
         ("Steps", "swav.steps", None),
         ("Images per step", "swav.images_per_step", None),
-        ("Pixels per step (patch size)", "swav.pixels", "patch_size"),
+        ("Pixels per step, of all images (patch size)", "swav.pixels", "patch_size"),
         ("Patches", None, "patches"),
         ("Sampling", "swav.sampling", None),
         ("Marginals", "swav.marginals", None),
@@ -140,7 +140,7 @@ def draw(
         Tabular("Method", [("", ["Head", "Settings of its own"])], [_methods(options["methods"])], "l"),
     ]
     return (
-        Table(caption, "tab:configuration", [settings], [rf"{ABSENT}: no such setting."]),
+        Table(caption, "tab:configuration", [settings], [rf"{ABSENT}: no such setting, or not in the paper's table."]),
         Table(rf"Labels and methods of study \texttt{{{study}}}.", "tab:configuration-methods", others),
     )
 

@@ -118,10 +118,10 @@ def ranged(values: Iterable[float]) -> str:
 
 def over_runs(table: pd.DataFrame) -> str:
     """What mean and spread are over: a sentence from the columns exemplars, replicates and images of `spread`."""
-    seeds = int(table["replicates"].max())
-    times = f" and {seeds} clustering seeds" if seeds > 1 else ""
+    seeds = ranged(table["replicates"])
+    times = f"{seeds} clustering seed{'' if seeds == '1' else 's'}"
     return (
-        f"In percent: mean and sample standard deviation over {ranged(table['exemplars'])} exemplars{times}, each"
+        f"In percent: mean and sample standard deviation over {ranged(table['exemplars'])} exemplars and {times}, each"
         f" averaged over the same {ranged(table['images'])} test images."
     )
 

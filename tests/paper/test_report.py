@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 SECTIONS = {
     "sections": [
         {"title": "One & all", "paper": "It wins by 5 %.", "claims": ["wins", "fast", "odd"], "tables": ["table2"]},
-        {"title": "Ablations", "paper": "None.", "sentence": "ablations"},
+        {"title": "Ablations", "paper": "None.", "sentence": "ablations"}
+        | {"seen": {"demo_x": "Blue is best.", "other": "Red is best."}},
         {"title": "Renders", "paper": "None.", "sentence": "renders"}
         | {"figures": {"fig9": "All of them.", "fig_more_of": "More."}},
     ]
@@ -85,6 +86,7 @@ def test_sections_hold_what_the_paper_found_and_verdicts_from_the_claims_file(tm
     assert "Of 3 claims of the paper: 2 hold, 1 not tested." in text
     assert "the table2 itself" in text and "the table claims itself" in text and "{fig9.pdf}" in text
     assert r"\thefigure}{more\_of}" in text and r"\caption{More. Study \texttt{demo\_x}.}" in text
+    assert "Blue is best." in text and "Red is best." not in text
     ablations = r"Method\_A (layers; face, car): best layers 3 55.0, worst layers 1 35.0."
     assert rf"Ablations, wIoU\_fg on the mean over classes: {ablations}" in text
 

@@ -26,6 +26,7 @@ WIDTHS = {"fig14a": 0.8, "fig14b": 0.7, "fig14c": 0.6, "fig_sinkhorn": 0.8}  # o
 class Section(BaseModel):
     """A section of the report: prose, claims by id, tables by name, figures by name with their captions.
 
+    `seen` is what a reader of a study's pictures and tables saw, by the study's name: it says nothing of others.
     One that `needs` a case study, or an annotator of the demo's, is left out where the study has none.
     """
 
@@ -33,6 +34,7 @@ class Section(BaseModel):
     title: str
     paper: str
     ours: str = ""
+    seen: dict[str, str] = {}
     sentence: str = ""
     needs: Literal["case_study", "annotator"] | None = None
     claims: tuple[str, ...] = ()
@@ -146,7 +148,7 @@ def _section(
     whole = claims[claims["scope"] == ALL].set_index("id")
     found = [rf"\item {claim_sentence(whole.loc[name])}" for name in section.claims]
     listed = "\n".join([r"\begin{itemize}\setlength{\itemsep}{0pt}", *found, r"\end{itemize}"]) if found else ""
-    ours = " ".join(filter(None, [escape(section.ours), sentence, listed]))
+    ours = " ".join(filter(None, [escape(section.ours), escape(section.seen.get(study, "")), sentence, listed]))
     parts = [
         rf"\section{{{escape(section.title)}}}",
         rf"\textbf{{The paper.}} {escape(section.paper)}",

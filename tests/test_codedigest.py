@@ -26,7 +26,7 @@ BY_NAME = {
     "paper.py": [(name,) for name in re.findall(r'code\("paper\.py", "([\w.]+)"\)', RULES)],
     "invert_renders.py": [("onemask.demo.face",)],
     "score_generator.py": [("onemask.demo.face",)],
-    **{name: [("onemask.segmenters.hfc",)] for name in ("tune.py", "measure_speed.py", "segment_rare.py")},
+    **{name: [("onemask.segmenters.hfc",)] for name in ("tune.py", "measure_speed.py")},
     "real_faces_segment.py": [("onemask.segmenters.hfc",)],
 }
 CASES = [

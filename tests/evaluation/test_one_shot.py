@@ -106,7 +106,16 @@ def test_a_missing_label_is_fine_unless_it_is_the_one_to_be_learnt():
     assert found.failures["exemplar"].tolist() == [1] and "holds no 'right'" in found.failures["reason"][0]
 
 
-def test_an_exemplar_on_which_a_method_fails_is_left_out_and_the_others_keep_their_rows():
+def test_the_first_segmenter_s_label_maps_are_kept_for_pictures():
+    ws, maps = sample()
+    found = outcome(FakeGenerator(), ws, maps, build("copy_mask"), [[0], [1]])
+    assert found.first == 0 and (found.label_maps == maps[0]).all()  # a copied mask is the same on every image
+    maps[0][maps[0] == 2] = 0
+    found = outcome(FakeGenerator(), ws, maps, build("copy_mask"), [[0], [1]], required=("right",))
+    assert found.first == 1 and (found.label_maps == maps[1]).all()
+
+
+def test_an_exemplar_on_which_a_method_fails_is_left_out_and_the_others_keep_their_rows(capsys):
     def fragile(seed):
         if seed == seeds[1]:
             raise OnemaskError("the head's loss is not finite")
@@ -119,6 +128,7 @@ def test_an_exemplar_on_which_a_method_fails_is_left_out_and_the_others_keep_the
     assert found.rows.equals(whole[whole["exemplar"] == 0])
     assert found.failures.to_dict("records") == [{**KEYS, "exemplar": 1, "reason": "the head's loss is not finite"}]
     check_failures(found, allowed=True)
+    assert capsys.readouterr().err == "failed: cat, m, exemplar 1: the head's loss is not finite\n"
     with pytest.raises(OnemaskError, match="cat, m: 1 exemplars failed, exemplar 1: .*not finite; `allow_failures"):
         check_failures(found, allowed=False)
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
-from onemask.evaluation.one_shot import Task
-from onemask.evaluation.pictures import save_arrays, save_pictures, segment_images, segment_task, with_and_without
+from onemask.evaluation.one_shot import Outcome, Task
+from onemask.evaluation.pictures import save_arrays, save_pictures, segment_images, task_pictures, with_and_without
 from onemask.files import read_npz
 from onemask.paper.gallery import load_pictures
-from onemask.seeds import derive_seed
 from onemask.stylegan2.images import to_pixels
 
 
@@ -60,15 +60,11 @@ WS = np.array([[0.5], [-1.0], [1.0], [0.25]], np.float32)
 
 
 def test_a_task_in_pictures_is_its_exemplar_with_its_annotation_then_predictions() -> None:
-    seeds, segmenter = [], Grey()
-
-    def build(seed: int) -> Grey:
-        seeds.append(seed)
-        return segmenter
-
-    pictures = segment_task(Grey(), WS, task([np.array([3]), np.array([0])]), build, np.array([2, 1]), 7)
+    predicted = np.stack([np.full((4, 4), value, np.uint8) for value in (0, 1, 0)])
+    outcome = Outcome(pd.DataFrame(), pd.DataFrame(), first=1, label_maps=predicted)
+    groups = [np.array([0]), np.array([3, 0])]
+    pictures = task_pictures(Grey(), WS, task(groups), outcome, np.array([1, 0]))
     maps = task([]).label_maps
-    assert segmenter.fitted == ([0.25], maps[3:].tolist()) and seeds == [derive_seed(7, "exemplar", 0)]
     assert pictures["images"].shape == (3, 8, 8, 3)
     assert [int(image[0, 0, 0]) for image in pictures["images"]] == [159, 255, 0]
     np.testing.assert_array_equal(pictures["label_maps"], [maps[3], np.ones((4, 4)), np.zeros((4, 4))])
@@ -76,7 +72,7 @@ def test_a_task_in_pictures_is_its_exemplar_with_its_annotation_then_predictions
 
 
 def test_a_task_without_exemplars_gives_no_pictures(tmp_path: Path) -> None:
-    pictures = segment_task(Grey(), WS, task([]), lambda seed: Grey(), np.array([1]), 7)
+    pictures = task_pictures(Grey(), WS, task([]), Outcome(pd.DataFrame(), pd.DataFrame()), np.array([1]))
     save_arrays(tmp_path / "p.npz", pictures)
     stored = read_npz(tmp_path / "p.npz", pictures, "", "")
     assert {name: array.shape for name, array in stored.items()} == {
@@ -87,5 +83,5 @@ def test_a_task_without_exemplars_gives_no_pictures(tmp_path: Path) -> None:
 
 
 def test_samples_with_the_label_come_before_those_without_in_the_test_splits_order() -> None:
-    assert with_and_without(task([]), 1, each=1).tolist() == [3, 1]
-    assert with_and_without(task([]), 1, each=5).tolist() == [3, 1, 2]
+    assert with_and_without(task([]), 1, each=1).tolist() == [2, 0]
+    assert with_and_without(task([]), 1, each=5).tolist() == [2, 0, 1]

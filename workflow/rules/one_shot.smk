@@ -10,6 +10,7 @@ rule one_shot:
     output:
         rows=f"{RESULTS}/one_shot/{{cls}}/{{method}}.csv",
         failures=f"{RESULTS}/one_shot/{{cls}}/{{method}}.failures.csv",
+        pictures=f"{RESULTS}/gallery/{{cls}}.{{method}}.npz",
     log:
         f"{LOGS}/one_shot/{{cls}}/{{method}}.log",
     benchmark:
@@ -24,6 +25,7 @@ rule one_shot:
         rare=None,
         shots=1,
         limit=None,
+        shown=12,
         allow_failures=STUDY.allow_failures,
         loader=clustering_loader,
         version=STUDY.version,
@@ -38,6 +40,7 @@ use rule one_shot as rare with:
     output:
         rows=f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.csv",
         failures=f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.failures.csv",
+        pictures=f"{RESULTS}/rare_pictures/{{cls}}/{{label}}.{{method}}.npz",
     log:
         f"{LOGS}/rare/{{cls}}/{{label}}/{{method}}.log",
     benchmark:
@@ -45,6 +48,7 @@ use rule one_shot as rare with:
     params:
         rare=rare_label,
         limit=STUDY.rare.exemplars,
+        shown=6,
         seed=seed("{cls}", "{method}", "rare", "{label}"),
 
 

@@ -38,32 +38,6 @@ rule sample_perturbations:
         "../../scripts/sample_perturbations.py"
 
 
-rule segment_rare:
-    input:
-        generator=GENERATOR,
-        annotated=ANNOTATED,
-        labels=labels,
-        clustering=clustering_of,
-    output:
-        f"{RESULTS}/rare_pictures/{{cls}}/{{label}}.{{method}}.npz",
-    log:
-        f"{LOGS}/segment_rare/{{cls}}/{{label}}.{{method}}.log",
-    threads: 1
-    resources:
-        mem_mb=2000,
-    params:
-        method=method_settings,
-        heads=section("heads"),
-        loader=clustering_loader,
-        label=rare_label,
-        each=6,
-        version=STUDY.version,
-        seed=seed("{cls}", "{method}", "rare", "{label}"),
-        code=lambda w: code("segment_rare.py", *method_modules(w)),
-    script:
-        "../../scripts/segment_rare.py"
-
-
 rule fig1:
     input:
         pictures=[f"{RESULTS}/gallery/{cls}.{PICTURED}.npz" for cls in FIG1_CLASSES],

@@ -38,10 +38,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows as in evaluation.metrics, and a row of FAILURE_COLUMNS for each exemplar that no segmenter came of."""
+    """Rows as in evaluation.metrics, and a row of FAILURE_COLUMNS for each exemplar that no segmenter came of.
+
+    `label_maps` uint8 [n, H, W] are what the first of the segmenters, that of the group `first`, predicts on the test
+    samples; None for a task without exemplars or test samples.
+    """
 
     rows: pd.DataFrame
     failures: pd.DataFrame
+    first: int = 0
+    label_maps: np.ndarray | None = None
 
 
 def part_task(
@@ -111,7 +117,8 @@ def evaluate_method(
         for number, maps in zip(segmenters, predicted, strict=True)
     ]
     rows = pd.concat(tables, ignore_index=True).assign(**keys)
-    return Outcome(rows[COLUMNS], pd.DataFrame(failures, columns=FAILURE_COLUMNS))
+    failed = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+    return Outcome(rows[COLUMNS], failed, next(iter(segmenters)), predicted[0])
 
 
 def check_failures(outcome: Outcome, allowed: bool) -> None:

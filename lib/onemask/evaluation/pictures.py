@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from onemask.evaluation.one_shot import Build, Reader, Task, latents
+from onemask.evaluation.one_shot import Outcome, Task, latents
 from onemask.files import atomic
-from onemask.seeds import derive_seed
 from onemask.segmenters.base import Segmenter
 from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.protocol import FeatureGenerator
@@ -31,34 +30,33 @@ def segment_images(
     return np.concatenate(images), np.concatenate(label_maps)
 
 
-def segment_task(
-    generator: FeatureGenerator, ws: np.ndarray, task: Task, build: Build, unseen: np.ndarray, seed: int
+@torch.no_grad()
+def task_pictures(
+    generator: FeatureGenerator, ws: np.ndarray, task: Task, outcome: Outcome, shown: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The task's first exemplar, then the samples `unseen` of `ws` with predictions of a segmenter fitted on it.
+    """The sample that the task's first segmenter was fitted on, then the test samples at positions `shown`.
 
-    `images` uint8 [n, R, R, 3]; `label_maps` uint8 [n, H, W]: the exemplar's annotation and the predictions; `truths`
-    uint8 [n, H, W]: all annotations. The segmenter is the one that `evaluate_method` builds with `seed` for exemplar 0.
-    A task without exemplars gives no pictures: n = 0.
+    `images` uint8 [n, R, R, 3]; `label_maps` uint8 [n, H, W]: the exemplar's annotation, then what that segmenter
+    predicts; `truths` uint8 [n, H, W]: all annotations. A task without exemplars gives no pictures: n = 0.
     """
     size = generator.resolution
-    if not task.groups:
+    if outcome.label_maps is None:
         nothing = np.zeros((0, size, size), np.uint8)
         return {"images": nothing[..., None].repeat(3, axis=-1), "label_maps": nothing, "truths": nothing}
-    one = task.groups[0]
-    segmenter = Reader(generator).fit(build(derive_seed(seed, "exemplar", 0)), ws[one], task.label_maps[one])
-    images, label_maps = segment_images(generator, segmenter, latents(ws[[*one, *unseen]], generator.num_ws), size)
-    truths = task.label_maps[[*one, *unseen]]
+    samples = [task.groups[outcome.first][0], *task.test[shown]]
+    ones = latents(ws[samples], generator.num_ws).to(generator.device).split(1)
+    truths = task.label_maps[samples]
     return {
-        "images": images,
-        "label_maps": np.concatenate([truths[: len(one)], label_maps[len(one) :]]),
+        "images": np.concatenate([to_pixels(generator.features(one)[0], size) for one in ones]),
+        "label_maps": np.concatenate([truths[:1], outcome.label_maps[shown]]),
         "truths": truths,
     }
 
 
 def with_and_without(task: Task, label: int, each: int) -> np.ndarray:
-    """Test samples of the task: the first `each` that hold `label`, then the first `each` that do not."""
+    """Positions in the task's test split: the first `each` that hold `label`, then the first `each` that do not."""
     holds = (task.label_maps[task.test] == label).any((1, 2))
-    return np.concatenate([task.test[holds][:each], task.test[~holds][:each]])
+    return np.concatenate([np.flatnonzero(holds)[:each], np.flatnonzero(~holds)[:each]])
 
 
 def save_pictures(path: str | Path, images: Sequence[np.ndarray], label_maps: Sequence[np.ndarray]) -> None:

@@ -64,7 +64,7 @@ def measured(case: Case, device: str, rounds: int, rate: float, bandwidth: float
     """One row: medians, the ratio with its spread over rounds, peak memory, the distance of the results, the floor."""
     error = case.error() if case.error else None
     memory = [peak_bytes(run, device) for run in (case.ours, case.theirs)]
-    times = interleaved([case.ours, case.theirs], rounds, device)
+    times = interleaved([case.ours, case.theirs], rounds, device, warm=True)
     ours, theirs = np.median(times, axis=0)
     ratios = times[:, 1] / times[:, 0]
     floor = max(case.flops / rate, case.bytes / bandwidth)

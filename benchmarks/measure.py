@@ -32,9 +32,9 @@ def seconds(run: Run, device: str) -> float:
     return time.perf_counter() - start
 
 
-def interleaved(runs: list[Run], rounds: int, device: str) -> np.ndarray:
-    """Seconds [rounds, runs]; each run was called once before. What disturbs the machine hits all alike."""
-    for run in runs:
+def interleaved(runs: list[Run], rounds: int, device: str, warm: bool = False) -> np.ndarray:
+    """Seconds [rounds, runs]. What disturbs the machine hits all alike. Unless they are `warm`, all run once before."""
+    for run in [] if warm else runs:
         run()
     return np.array([[seconds(run, device) for run in runs] for _ in range(rounds)])
 

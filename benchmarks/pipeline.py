@@ -76,7 +76,7 @@ def measured(shapes: Shapes, setting: Setting, device: str, rounds: int) -> list
     apart = {name: share_apart(runs[name](ws)[1], whole[name]) for name in methods}
     calls = [partial(run, ws) for run in runs.values()]
     peaks = [peak_bytes(call, device) / MB for call in calls]
-    times = interleaved(calls, rounds, device)
+    times = interleaved(calls, rounds, device, warm=True)
     rows = []
     for number, name in enumerate(runs):
         spent, added = np.median(times[:, number]), times[:, number] / times[:, 0] - 1

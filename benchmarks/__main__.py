@@ -48,11 +48,11 @@ def main(
     rows = [measured(case, device, rounds, rate, bandwidth) | {"machine": machine(device)} for case in progress]
     rates = f"matrix products {rate / 1e9:.0f} GFLOP/s, copies {bandwidth / 1e9:.1f} GB/s"
     head = f"{machine(device)}; {rates}; shapes: {shapes}"
-    ends = pipeline.measure(KINDS[shapes], device, rounds)
-    curves = growth.measure(KINDS[shapes], device, min(3, rounds))
     out.mkdir(parents=True, exist_ok=True)
-    write_csv(out / "table.csv", rows, list(rows[0]))
+    write_csv(out / "table.csv", rows, list(rows[0]))  # at once: what follows takes minutes
+    ends = pipeline.measure(KINDS[shapes], device, rounds)
     write_csv(out / "pipeline.csv", ends.to_dict("records"), pipeline.COLUMNS)
+    curves = growth.measure(KINDS[shapes], device, min(3, rounds))
     write_csv(out / "growth.csv", curves.to_dict("records"), growth.COLUMNS)
     tables = f"{head}\n\n{table(pd.DataFrame(rows))}\n{pipeline_table(ends)}"
     write_text(out / "table.md", tables)

@@ -127,8 +127,8 @@ use rule table4 as table6 with:
 
 use rule fig1 as fig13 with:
     input:
-        pictures=[f"{RESULTS}/rare_pictures/{CASE}/{label}.{PICTURED}.npz" for label in FIG13_ITEMS],
-        contents=f"{RESULTS}/gallery/{CASE}.{PICTURED}.npz",
+        pictures=[f"{RESULTS}/rare/{CASE}/{label}/{PICTURED}.npz" for label in FIG13_ITEMS],
+        contents=pictures_of(CASE, PICTURED),
         labels=repository(f"config/labels/{CASE}.yaml"),
     output:
         pdf=f"{RESULTS}/fig13.pdf",

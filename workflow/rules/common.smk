@@ -294,6 +294,11 @@ def losses_files(cls, kimg, name):
     return [f"{RESULTS}/losses/{cls}/{loss}.{kimg}k/{name}" for loss in STUDY.losses.presets]
 
 
+def pictures_of(cls, method):
+    """Pictures of a method's first segmenter: of Table 2's jobs, or of one fit on the case study's contents."""
+    return f"{RESULTS}/{'contents' if cls == CASE else 'one_shot'}/{cls}/{method}.npz"
+
+
 def downstream_runs():
     """(class, method, ratio, run) of every training of Table 3; the method REAL has no synthetic images, ratio 0."""
     return [

@@ -3,7 +3,7 @@
 
 rule draw_gallery:
     input:
-        pictures=f"{RESULTS}/gallery/{{cls}}.hfc_swav_fcn.npz",
+        pictures=lambda w: pictures_of(w.cls, "hfc_swav_fcn"),
         labels=labels,
     output:
         report(

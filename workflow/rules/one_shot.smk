@@ -10,7 +10,7 @@ rule one_shot:
     output:
         rows=f"{RESULTS}/one_shot/{{cls}}/{{method}}.csv",
         failures=f"{RESULTS}/one_shot/{{cls}}/{{method}}.failures.csv",
-        pictures=f"{RESULTS}/gallery/{{cls}}.{{method}}.npz",
+        pictures=f"{RESULTS}/one_shot/{{cls}}/{{method}}.npz",
     log:
         f"{LOGS}/one_shot/{{cls}}/{{method}}.log",
     benchmark:
@@ -35,12 +35,26 @@ rule one_shot:
         "../../scripts/one_shot.py"
 
 
+use rule one_shot as segment_contents with:
+    # One scan of the case study labelled for all its contents: Table 2 has no such class, the pictures alone are shown.
+    output:
+        rows=f"{RESULTS}/contents/{{cls}}/{{method}}.csv",
+        failures=f"{RESULTS}/contents/{{cls}}/{{method}}.failures.csv",
+        pictures=f"{RESULTS}/contents/{{cls}}/{{method}}.npz",
+    log:
+        f"{LOGS}/contents/{{cls}}/{{method}}.log",
+    benchmark:
+        f"{BENCHMARKS}/contents/{{cls}}/{{method}}.tsv"
+    params:
+        limit=1,
+
+
 use rule one_shot as rare with:
     # Table 4: a binary segmenter of a rare label, fitted on each of the label's own exemplars.
     output:
         rows=f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.csv",
         failures=f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.failures.csv",
-        pictures=f"{RESULTS}/rare_pictures/{{cls}}/{{label}}.{{method}}.npz",
+        pictures=f"{RESULTS}/rare/{{cls}}/{{label}}/{{method}}.npz",
     log:
         f"{LOGS}/rare/{{cls}}/{{label}}/{{method}}.log",
     benchmark:
@@ -66,6 +80,8 @@ use rule rare as rare_replicate with:
         f"{LOGS}/rare/{{cls}}/{{label}}/{{method}}.{{replicate}}.log",
     benchmark:
         f"{BENCHMARKS}/rare/{{cls}}/{{label}}/{{method}}.{{replicate}}.tsv"
+    params:
+        shown=None,
 
 
 use rule one_shot as run_experiment with:
@@ -85,6 +101,7 @@ use rule one_shot as run_experiment with:
         method=lambda w: varied_method(w, run_of(w)[2]),
         heads=lambda w: run_of(w)[2]["heads"],
         shots=lambda w: run_of(w)[1].shots,
+        shown=None,
         limit=lambda w: STUDY.experiments[run_of(w)[0]].exemplars,
 
 

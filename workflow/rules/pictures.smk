@@ -40,7 +40,7 @@ rule sample_perturbations:
 
 rule fig1:
     input:
-        pictures=[f"{RESULTS}/gallery/{cls}.{PICTURED}.npz" for cls in FIG1_CLASSES],
+        pictures=[pictures_of(cls, PICTURED) for cls in FIG1_CLASSES],
         labels=[repository(f"config/labels/{cls}.yaml") for cls in FIG1_CLASSES],
     output:
         pdf=f"{RESULTS}/fig1.pdf",
@@ -107,7 +107,7 @@ use rule fig1 as fig7 with:
 
 use rule fig1 as fig9 with:
     input:
-        pictures=[f"{RESULTS}/gallery/{cls}.{name}.npz" for cls, name in FIG9],
+        pictures=[f"{RESULTS}/one_shot/{cls}/{name}.npz" for cls, name in FIG9],
         annotated=expand(ANNOTATED, cls=FIG9_CLASSES),
         labels=expand(repository("config/labels/{cls}.yaml"), cls=FIG9_CLASSES),
     output:
@@ -128,7 +128,7 @@ use rule fig1 as fig9 with:
 
 use rule fig1 as fig12 with:
     input:
-        pictures=[f"{RESULTS}/rare_pictures/{cls}/{label}.{name}.npz" for cls, label, name in FIG12],
+        pictures=[f"{RESULTS}/rare/{cls}/{label}/{name}.npz" for cls, label, name in FIG12],
     output:
         pdf=f"{RESULTS}/fig12.pdf",
         png=report(f"{RESULTS}/fig12.png", caption="../report/fig12.rst", category="Pictures"),

@@ -40,6 +40,7 @@ use rule one_shot as score_inverted with:
         f"{BENCHMARKS}/score_inverted/{{cls}}/{{method}}.tsv"
     params:
         limit=STUDY.inversion.exemplars,
+        shown=None,
 
 
 use rule table1 as table_renders with:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from onemask.errors import OnemaskError
 from onemask.evaluation import bootstrap
-from onemask.evaluation.metrics import AREAS, KEYS, METRICS, image_scores, read_rows
+from onemask.evaluation.metrics import AREAS, KEYS, METRICS, SECONDS, image_scores, read_rows
 from onemask.evaluation.rare import outcomes
 
 LEVEL = 0.05
@@ -31,7 +31,6 @@ COLUMNS = [
 ]
 CELLS = ["replicate", "exemplar", "image"]
 PIXELS = ["intersection", "union"]
-QUARTILES = ["seconds_low", "seconds_high"]
 FIXED = {*CELLS, "study", "class", "label", "part", "whole", *METRICS, *AREAS}  # other columns tell settings apart
 Sources = Mapping[str, pd.DataFrame]
 
@@ -134,7 +133,7 @@ def read_sources(
         sources["one_shot"] = scores
     if tables := [outcomes(read_rows([path])).assign(replicate=replicate) for path, replicate in rare]:
         sources["rare"] = pd.concat(tables, ignore_index=True)
-    for name, files, columns in (("speed", speed, ["fps", *QUARTILES]), ("sdanet", sdanet, [*CELLS, "item", *PIXELS])):
+    for name, files, columns in (("speed", speed, ["fps", *SECONDS]), ("sdanet", sdanet, [*CELLS, "item", *PIXELS])):
         if tables := [_read_csv(path, [*KEYS, *columns]) for path in files]:
             sources[name] = pd.concat(tables, ignore_index=True)
     return sources

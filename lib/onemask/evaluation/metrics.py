@@ -17,6 +17,7 @@ from onemask.files import atomic
 
 METRICS = ["wiou", "wiou_fg", "miou", "fg_iou"]
 KEYS = ["study", "class", "method"]
+SECONDS = ["seconds", "seconds_low", "seconds_high"]  # per image, median and quartiles: here, where torch is not needed
 AREAS = ["iou", "intersection", "union", "area_true", "area_predicted"]
 COLUMNS = [*KEYS, "exemplar", "image", "label", *AREAS]
 BACKGROUND = "background"

@@ -20,14 +20,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from onemask.evaluation.metrics import KEYS
+from onemask.evaluation.metrics import KEYS, SECONDS
 from onemask.evaluation.one_shot import latents
 from onemask.kernels.projection import concatenate_features
 from onemask.segmenters.base import Features, Segmenter, output_size
 from onemask.stylegan2.protocol import FeatureGenerator
 
-TIMES = ["seconds", "seconds_low", "seconds_high"]  # median and quartiles over images
-COLUMNS = [*KEYS, "path", "generator", *TIMES, "fps", "images", "threads", "device", "hardware"]
+COLUMNS = [*KEYS, "path", "generator", *SECONDS, "fps", "images", "threads", "device", "hardware"]
 PATHS = ("native", "authors")
 GENERATOR = "generator"  # the method that makes no label map
 AUTHORS_UPSAMPLING = {"datasetgan": "bilinear", "repurposegan": "bilinear"}  # by module; other methods: their own
@@ -83,7 +82,7 @@ def measure_speed(
     names += [(run.method, path, which) for run, path in runs for which in ("included", "excluded")]
     rows = pd.DataFrame(names, columns=["method", "path", "generator"])
     machine = {"threads": torch.get_num_threads(), "device": device.type, "hardware": hardware(device)}
-    times = dict(zip(TIMES, seconds, strict=True))
+    times = dict(zip(SECONDS, seconds, strict=True))
     rows = rows.assign(**keys, **times, fps=1 / seconds[0], images=len(images), **machine)
     return rows[COLUMNS]
 

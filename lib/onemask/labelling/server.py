@@ -14,7 +14,7 @@ from importlib.resources import files
 from urllib.parse import quote
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
@@ -22,6 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from onemask.data.labelled import palette_image, read_label_map
 from onemask.errors import OnemaskError
 from onemask.labelling.session import UNFITTED, Conflict, Session, version_of
+from onemask.labels import LabelSet
 
 PAGE = {"index.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
 COOKIE, HEADER = "onemask", "X-Onemask"
@@ -110,11 +111,8 @@ def make_app(session: Session, token: str | None = None) -> FastAPI:
     @app.get("/api/predicted/{seed}/overlay")
     def overlay(seed: int, truncation: float | None = None) -> Response:
         found = session.predict(session.sample(seed, truncation))
-        colours = np.array(palette_image(found.label_map, session.labels).convert("RGB"), np.float32)
-        shares = np.where(found.label_map[..., None] > 0, 0.5, 0.0)
-        blended = (1 - shares) * found.image + shares * colours
         headers = {} if found.uncertainty is None else {"X-Uncertainty": f"{found.uncertainty:.4f}"}
-        return _png(Image.fromarray(blended.round().astype(np.uint8)), headers)
+        return _png(_overlaid(found.image, found.label_map, session.labels), headers)
 
     @app.post("/api/fit")
     def fit() -> dict:
@@ -127,23 +125,7 @@ def make_app(session: Session, token: str | None = None) -> FastAPI:
         session.cancel()
         return {}
 
-    @app.post("/api/export/set")
-    def export_set(test: int = 0) -> Response:
-        path = session.export_set(test)
-        return _file(path.read_bytes(), path.name, f"written: {path}")
-
-    @app.post("/api/export/labeller")
-    def export_labeller() -> Response:
-        return _file(session.export_labeller(), "labeller.zip", f"the same lies in {session.folder / 'labeller'}")
-
-    @app.post("/api/export/images")
-    def export_images(count: int) -> dict:
-        if not 1 <= count <= MOST_EXPORTED:
-            raise OnemaskError(f"count: from 1 to {MOST_EXPORTED} images")
-        if session.fitted is None:
-            raise OnemaskError(UNFITTED)
-        session.start("export", lambda: session.export_images(count))
-        return {}
+    app.include_router(_exports(session), prefix="/api/export")
 
     @app.get("/{name}")
     @app.get("/")
@@ -154,6 +136,38 @@ def make_app(session: Session, token: str | None = None) -> FastAPI:
         return Response(content, media_type=f"{PAGE[name]}; charset=utf-8")
 
     return app
+
+
+def _exports(session: Session) -> APIRouter:
+    """What leaves the page: the annotated set, the labeller, a labelled data set."""
+    routes = APIRouter()
+
+    @routes.post("/set")
+    def export_set(test: int = 0) -> Response:
+        path = session.export_set(test)
+        return _file(path.read_bytes(), path.name, f"written: {path}")
+
+    @routes.post("/labeller")
+    def export_labeller() -> Response:
+        return _file(session.export_labeller(), "labeller.zip", f"the same lies in {session.folder / 'labeller'}")
+
+    @routes.post("/images")
+    def export_images(count: int) -> dict:
+        if not 1 <= count <= MOST_EXPORTED:
+            raise OnemaskError(f"count: from 1 to {MOST_EXPORTED} images")
+        if session.fitted is None:
+            raise OnemaskError(UNFITTED)
+        session.start("export", lambda: session.export_images(count))
+        return {}
+
+    return routes
+
+
+def _overlaid(image: np.ndarray, label_map: np.ndarray, labels: LabelSet) -> Image.Image:
+    """The image [H, W, 3], half covered by the labels' colours where it is not background."""
+    colours = np.array(palette_image(label_map, labels).convert("RGB"), np.float32)
+    shares = np.where(label_map[..., None] > 0, 0.5, 0.0)
+    return Image.fromarray(((1 - shares) * image + shares * colours).round().astype(np.uint8))
 
 
 def _refusal(request: Request, token: str | None) -> Response | None:

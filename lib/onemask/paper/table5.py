@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from onemask.errors import OnemaskError
-from onemask.evaluation.metrics import KEYS
+from onemask.evaluation.metrics import KEYS, SECONDS
 from onemask.paper.published import read_table5
 from onemask.paper.style import ABSENT, escape, number
 from onemask.paper.tables import (
@@ -26,8 +26,7 @@ from onemask.paper.tables import (
     write_table,
 )
 
-TIMES = ["seconds", "seconds_low", "seconds_high"]
-READ = [*KEYS, "path", "generator", *TIMES, "fps", "images", "threads", "device", "hardware"]
+READ = [*KEYS, "path", "generator", *SECONDS, "fps", "images", "threads", "device", "hardware"]
 GENERATOR = ("included", "excluded")
 PATHS = ("authors", "native")
 ALONE = "generator"  # in place of a method: the image without a mask

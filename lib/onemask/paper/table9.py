@@ -63,10 +63,9 @@ def collapsed(rows: pd.DataFrame) -> list[str]:
     for (_, cls, _, head), scores in fits.groupby(KEYS, sort=False):
         low = scores[scores < scores.median() / 2]
         if len(low):
-            values = ", ".join(f"{score:.1f}" for score in low)
-            median = f"{scores.median():.1f}"
-            notes.append(f"{escape(cls)}, {head_name(head)}: {len(low)} of {len(scores)} fits have a wIoU of {values};"
-                         f" the median is {median}.")  # fmt: skip
+            share = f"{len(low)} of {len(scores)} fits"
+            values, median = ", ".join(f"{score:.1f}" for score in low), f"{scores.median():.1f}"
+            notes.append(f"{escape(cls)}, {head_name(head)}: {share} have a wIoU of {values}; the median is {median}.")
     return notes
 
 

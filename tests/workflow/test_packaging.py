@@ -1,5 +1,6 @@
 """Versions and files of the repository that must agree with each other."""
 
+import ast
 import re
 import tomllib
 from importlib.metadata import distributions
@@ -94,6 +95,36 @@ def test_profiles_name_rules_that_there_are_and_agree_in_what_is_no_resource():
             k: v for k, v in profile("default").items() if k not in own
         }
         assert any(entry.startswith("mem_mb=") for entry in profile(name)["resources"])
+
+
+def rules_and_scripts():
+    """Script of each rule; a rule made by `use rule` has its parent's, unless it names its own."""
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    starts = r"^(?:rule (\w+)|use rule (\w+) as (\w+) with):$"
+    own, parents = {}, {}
+    for head, block in zip(re.finditer(starts, text, re.M), re.split(starts, text, flags=re.M)[4::4], strict=True):
+        name = head[1] or head[3]
+        parents[name] = head[2]
+        own[name] = re.search(r'"../../scripts/(\w+\.py)"', block)
+    scripts = {}
+    for name in own:
+        source = name
+        while source and not own[source]:
+            source = parents[source]
+        scripts[name] = source and own[source][1]
+    return scripts
+
+
+def test_the_gpu_profile_names_every_rule_whose_script_takes_one():
+    takes_one = {"device", "read_class", "read_method"}  # of onemask.jobs and of onemask.evaluation.inputs
+
+    def on_a_device(script):
+        tree = ast.parse((ROOT / "scripts" / script).read_text())
+        imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+        return any(alias.name in takes_one for node in imports for alias in node.names)
+
+    expected = {name for name, script in rules_and_scripts().items() if script and on_a_device(script)}
+    assert {entry.split(":")[0] for entry in profile("gpu")["set-resources"]} == expected
 
 
 def test_a_profile_in_place_of_the_default_keeps_its_resources(tmp_path):

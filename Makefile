@@ -34,7 +34,7 @@ test: $(STAMP)
 
 test-all: $(STAMP)  # with the oracles: openvino on the wheel that real_faces fetches, torchmetrics; DVC for real; Triton's interpreter
 	$(BIN)/pip install -q -c constraints.txt -e '.[browser,oracle,remotes,triton]'
-	$(SNAKEMAKE) resources/generators/real_faces/random_face.whl
+	$(SNAKEMAKE) resources/generators/real_faces/random_face.whl resources/face_mesh/mediapipe.whl
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slurm: $(STAMP)  # the test study on a real Slurm of this machine alone, started and stopped (Debian's slurm-wlm, munge)

@@ -5,6 +5,8 @@ from tqdm import tqdm
 
 from onemask.data.face_mesh import FaceMesh
 from onemask.data.polygons import read_polygons
+from onemask.errors import OnemaskError
+from onemask.evaluation.landmarks import SURE
 from onemask.evaluation.pictures import save_arrays
 from onemask.jobs import job
 from onemask.labels import read_labels
@@ -26,6 +28,8 @@ with job(snakemake):
         points.append(found)
         scores.append(score)
         shown.append(to_pixels(image, SHOWN)[0])
+    if scores[0] <= SURE:
+        raise OnemaskError(f"{snakemake.input.annotation}: no landmarks are found in its face; annotate another one")
     seeds = np.array([seed for seed, _ in faces])
     arrays = {"seeds": seeds, "points": np.stack(points), "scores": np.array(scores), "images": np.stack(shown)}
     save_arrays(snakemake.output[0], arrays)

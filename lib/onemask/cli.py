@@ -80,7 +80,7 @@ def label(
     out: Annotated[Path | None, typer.Option(help="folder of the session; one that is there is continued")] = None,
     labels: Annotated[Path | None, typer.Option(help="names and colours; a study's class brings its own")] = None,
     clustering: Annotated[Path | None, typer.Option(help="a clustering that is there already; else it is made")] = None,
-    method: Annotated[str, typer.Option(help="one of the study's methods")] = "hfc_swav_fcn",
+    method: Annotated[str | None, typer.Option(help="of the study; else SwAV with an FCN, on real faces MLP")] = None,
     study: Annotated[str, typer.Option(help="the study whose settings are used")] = "demo",
     truncation: Annotated[
         float | None, typer.Option(min=0.01, max=1.0, help="psi of the samples at first; the study's, or 0.7")
@@ -97,7 +97,8 @@ def label(
         try:
             from onemask.labelling.command import Options, label
         except ModuleNotFoundError as missing:
-            raise OnemaskError(f"{missing.name} is not installed: pip install 'onemask[label]'") from None
+            remedy = "pip install -c constraints.txt -e '.[label]'"
+            raise OnemaskError(f"{missing.name} is not installed: {remedy}") from None
         label(Options(generator, out, labels, clustering, method, study, truncation, host, port, threads, device))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from onemask.errors import OnemaskError
+
+MOST = 256  # label maps are bytes
+COLOUR = re.compile("#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -37,4 +41,11 @@ def read_labels(path: str | Path) -> LabelSet:
         raise OnemaskError(f"{path}: not a label list ({error}); see config/labels/face.yaml") from None
     if next(iter(labels), None) != "background":
         raise OnemaskError(f"{path}: the first label must be 'background'")
+    if len(labels) > MOST:
+        raise OnemaskError(f"{path}: {len(labels)} labels; a label map has room for {MOST}")
+    for name, colour in {**labels, **rare}.items():
+        if not isinstance(name, str):
+            raise OnemaskError(f"{path}: label {name!r}: is no text; put it in quotes")
+        if not (isinstance(colour, str) and COLOUR.fullmatch(colour)):
+            raise OnemaskError(f"{path}: label {name!r}: {colour!r} is no colour; write one as '#e69f00', in quotes")
     return LabelSet(tuple(labels), tuple(labels.values()), rare)

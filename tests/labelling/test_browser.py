@@ -9,12 +9,17 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
+
+from onemask.annotation.labeller import load_labeller
+from onemask.data.annotated import read_annotated
+from onemask.labels import LabelSet
 
 pytest.importorskip("selenium")
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService, Keys  # noqa: E402
@@ -63,14 +68,30 @@ def folder(generator, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def serve(folder, port):
-    """Starts the server; a second call starts it anew, after a kill that leaves it no time."""
-    running = []
+def running():
+    """Processes of the server; the last one runs."""
+    made = []
+    yield made
+    for process in made:
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def stop(running):
+    """Kills the server, which leaves it no time."""
+
+    def kill():
+        running[-1].kill()
+        running[-1].wait()
+
+    return kill
+
+
+@pytest.fixture(scope="module")
+def serve(folder, port, running):
+    """Starts the server."""
 
     def start():
-        for process in running:
-            process.kill()
-            process.wait()
         given = {"generator": "g.safetensors", "labels": "labels.yaml", "out": "s", "method": "hfc_swav_mlp"}
         given |= {"study": "test", "port": str(port)}
         options = [part for name, value in given.items() for part in (f"--{name}", value)]
@@ -79,19 +100,44 @@ def serve(folder, port):
         assert f"http://127.0.0.1:{port}/" in running[-1].stdout.readline()
         until(lambda: answers(port))
 
-    yield start
-    for process in running:
-        process.kill()
+    return start
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
+def downloads(tmp_path_factory):
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory, downloads):
     options = ChromeOptions()
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chrome')}"):
         options.add_argument(flag)
     made = Chrome(options=options, service=ChromeService(DRIVER))
     yield made
     made.quit()
+
+
+FIRST_TILE = """
+const image = document.querySelector("#wall img");
+if (!image?.complete || !image.naturalWidth) return null;
+const {naturalWidth: width, naturalHeight: height} = image;
+const context = Object.assign(document.createElement("canvas"), {width, height}).getContext("2d");
+context.drawImage(image, 0, 0);
+return [...context.getImageData(0, 0, width, height).data];
+"""
+
+RUNNING = """
+window.asked = Object.assign([], {real: fetch});
+window.fetch = async (path, options) => {
+  asked.push(path);
+  const response = await asked.real.call(window, path, options);
+  if (path !== "api/state") return response;
+  const work = {kind: "fit", state: "running", what: "fit", step: 3, steps: 12, seconds: 6, serial: 0};
+  return new Response(JSON.stringify({...await response.json(), work}));
+};
+"""
 
 
 class Page:
@@ -131,11 +177,21 @@ class Page:
             Path(out).mkdir(parents=True, exist_ok=True)
             self.browser.save_screenshot(str(Path(out) / f"{name}.png"))
 
+    def show(self, number):
+        """By the form."""
+        self.seed.clear()
+        self.seed.send_keys(str(number))
+        self.browser.find_element(By.CSS_SELECTOR, "#goto button:not([type])").click()
+        until(lambda: self.browser.execute_script("return sample.seed") == number)
+
+    def shown(self):
+        """Pixels of the label map on the canvas."""
+        return np.array(self.browser.execute_script("return [...sample.mask]")).reshape(16, 16)
+
     def fitted(self, samples):
+        """Pixels of the first tile, once it shows the new segmenter's."""
         until(lambda: f"fitted on {samples} sample" in self.message.text)
-        return until(
-            lambda: [i.get_attribute("src") for i in self.browser.find_elements(By.CSS_SELECTOR, "#wall img[src]")]
-        )
+        return until(lambda: self.browser.execute_script(FIRST_TILE))
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +225,30 @@ def test_brush_polygon_fill_and_undo_paint_exact_labels(page):
     page.press("0")
     page.click((11, 5))
     until(lambda: np.array_equal(page.saved(), painted))
-    page.undo.click()
+    page.press(Keys.CONTROL + "z")
     until(lambda: (page.saved()[3:13, 10:14] == 2).all())
+    page.press(Keys.CONTROL + "y")
+    until(lambda: np.array_equal(page.saved(), painted))
+    page.press("e")
+    page.drag((2, 2), (2, 12))
+    until(lambda: not page.saved().any())
+    page.undo.click()
+    page.undo.click()
+    until(lambda: (page.saved()[3:13, 10:14] == 2).all() and (page.saved()[2:13, 2] == 1).all())
+
+
+def test_the_view_changes_and_the_mask_does_not(page):
+    before, width = page.saved(), page.mask.size["width"]
+    page.zoom.send_keys(Keys.ARROW_LEFT)
+    page.opacity.send_keys(Keys.HOME)
+    until(lambda: page.mask.size["width"] < width and page.mask.value_of_css_property("opacity") == "0")
+    page.zoom.send_keys(Keys.ARROW_RIGHT)
+    page.opacity.send_keys(Keys.END)
+    until(lambda: page.mask.value_of_css_property("opacity") == "1")
+    page.show(5)
+    assert not page.shown().any()
+    page.show(0)
+    assert np.array_equal(page.shown(), before) and np.array_equal(page.saved(), before)
 
 
 def test_fitting_shows_unseen_samples_and_a_correction_changes_them(page):
@@ -178,20 +256,37 @@ def test_fitting_shows_unseen_samples_and_a_correction_changes_them(page):
     first = page.fitted(1)
     page.shoot("3-fitted")
     captions = [c.text for c in page.browser.find_elements(By.CSS_SELECTOR, "#wall figcaption") if c.text]
-    assert first and "uncertain" in captions[0]
+    assert "uncertain" in captions[0] and "HFC + SwAV (MLP)" in page.by.text
     tile = page.browser.find_element(By.CSS_SELECTOR, "#wall figure")
     number = int(tile.get_attribute("data-seed"))
     tile.click()
     until(lambda: page.seed.get_attribute("value") == str(number))
     page.suggest.click()
+    until(lambda: page.shown().any())
     page.press("b")
     page.press("1")
-    page.drag((0, 15), (15, 15))
-    until(lambda: page.saved(number).any())
+    for y in (1, 6, 11, 15):
+        page.drag((0, y), (15, y))
+    until(lambda: (page.saved(number)[15] == 1).all())
     page.fit.click()
-    second = page.fitted(2)
-    assert set(first) != set(second)
+    until(lambda: "fitted on 2 samples" in page.message.text)
+    page.browser.execute_script("wallFrom = arguments[0]; drawWall()", number)  # the tile of before; it is painted now
+    assert page.browser.find_element(By.CSS_SELECTOR, "#wall figure").get_attribute("data-seed") != str(number)
+    page.browser.execute_script("painted = []; drawWall()")
+    second = until(lambda: page.browser.execute_script(FIRST_TILE))
+    assert len(first) == len(second) and first != second, "the same sample, segmented otherwise"
     page.shoot("4-corrected")
+
+
+def test_what_runs_is_shown_and_can_be_cancelled(page):
+    """The tiny study's fits are over before anybody could click: the page is told that one goes on."""
+    page.browser.execute_script(RUNNING)
+    until(lambda: page.working.text == "fit 3/12, 6 s, about 18 s left")
+    assert not page.fit.is_enabled() and page.progress.get_attribute("value") == "3"
+    page.cancel.click()
+    until(lambda: page.browser.execute_script("return asked.includes('api/cancel')"))
+    page.browser.execute_script("window.fetch = asked.real")
+    until(lambda: page.fit.is_enabled() and not page.cancel.is_displayed())
 
 
 def test_a_cluster_is_filled_by_a_click(page):
@@ -206,56 +301,92 @@ def test_a_cluster_is_filled_by_a_click(page):
     until(lambda: not page.saved(number).any())
 
 
-def test_images_are_exported(page):
-    count = page.browser.find_element(By.ID, "count")
-    count.clear()
-    count.send_keys("5")
+def test_results_are_exported(page, downloads, generator):
+    page.count.clear()
+    page.count.send_keys("5")
     page.browser.find_element(By.CSS_SELECTOR, "#export-images button").click()
     until(lambda: "annotations.json" in page.message.text)
     page.shoot("5-exported")
-    [out] = (page.folder / "s").glob("images-*")
+    [out] = (page.folder / "s").glob("images-*-070")
     assert len(COCO(str(out / "annotations.json")).getImgIds()) == 5
+    assert page.test.get_attribute("value") == "1", "of two painted samples one is to be tested on"
+    page.browser.find_element(By.CSS_SELECTOR, "#export-set button").click()
+    until(lambda: (downloads / "annotated.npz").is_file())
+    labels = LabelSet(("background", "left", "right"), ("#000000", "#e69f00", "#56b4e9"), {})
+    annotated = read_annotated(downloads / "annotated.npz", labels, generator[0])
+    assert annotated.indices("test").tolist() == [1] and np.array_equal(annotated.label_maps[0], page.saved())
+    page.export_labeller.click()
+    until(lambda: (downloads / "labeller.zip").is_file())
+    with zipfile.ZipFile(downloads / "labeller.zip") as archive:
+        archive.extractall(downloads)
+    assert load_labeller(downloads / "labeller", generator[0]).labels.names == labels.names
 
 
 def test_a_bad_file_is_explained_on_the_page(page, tmp_path):
     Image.fromarray(np.ones((8, 8), np.uint8)).save(tmp_path / "small.png")
     page.upload.send_keys(str(tmp_path / "small.png"))
     until(lambda: "is 8 x 8, the generator makes 16 x 16" in page.message.text)
+    (tmp_path / "large.png").write_bytes(bytes(5 << 20))
+    page.upload.send_keys(str(tmp_path / "large.png"))
+    until(lambda: "large.png: more than 4 MB" in page.message.text)
+    (tmp_path / "text.png").write_text("no image")
+    page.upload.send_keys(str(tmp_path / "text.png"))
+    until(lambda: "not a readable image" in page.message.text)
+    page.shoot("6-explained")
 
 
 def test_two_tabs_do_not_overwrite_each_other(page, port):
-    page.browser.execute_script("open(77)")
-    until(lambda: page.seed.get_attribute("value") == "77")
+    page.show(77)
     first = page.browser.current_window_handle
     page.browser.switch_to.new_window("tab")
     page.browser.get(f"http://127.0.0.1:{port}/")
-    until(lambda: len(page.labels.find_elements(By.TAG_NAME, "button")) == 3)
-    page.browser.execute_script("open(77)")
-    until(lambda: page.seed.get_attribute("value") == "77" and page.undo.get_attribute("disabled"))
+    until(lambda: page.browser.execute_script("return Boolean(sample)"))
+    page.show(77)
     page.drag((4, 4), (8, 4))
     until(lambda: page.saved(77).any())
     kept = page.saved(77)
     page.browser.switch_to.window(first)
     page.press("b")
-    page.drag((4, 12), (8, 12))
-    until(lambda: "changed on another page" in page.conflict.text)
-    assert np.array_equal(page.saved(77), kept)
-
-
-def test_a_killed_server_and_a_reload_lose_nothing(page, serve, port):
-    kept = page.saved(77)
-    page.theirs.click()
-    until(lambda: not page.conflict.is_displayed())
-    serve()  # the page stays open
-    page.press("b")
     page.press("2")
     page.drag((4, 12), (8, 12))
+    page.show(78)  # whoever leaves it finds the question there again, and what was drawn
+    page.show(77)
+    until(lambda: "changed on another page" in page.conflict.text)
+    page.shoot("7-conflict")
+    assert (page.shown()[12, 4:9] == 2).all() and np.array_equal(page.saved(77), kept)
+    page.theirs.click()
+    until(lambda: not page.conflict.is_displayed() and np.array_equal(page.shown(), kept))
+    second = next(handle for handle in page.browser.window_handles if handle != first)
+    page.browser.switch_to.window(second)
+    page.drag((12, 4), (12, 8))
+    until(lambda: page.saved(77)[6, 12])
+    page.browser.switch_to.window(first)
+    page.drag((4, 12), (8, 12))
+    until(lambda: page.conflict.is_displayed())
+    page.mine.click()
     until(lambda: (page.saved(77)[12, 4:9] == 2).all())
-    assert np.array_equal(page.saved(77)[:8], kept[:8])
-    before = {path.name: path.read_bytes() for path in (page.folder / "s/masks").glob("*.png")}
+    assert not page.saved(77)[6, 12], "what is here was kept, as it was asked for"
+
+
+def test_a_killed_server_and_a_reload_lose_nothing(page, serve, stop, port):
+    kept = page.saved(77)
+    stop()  # the page stays open
+    until(lambda: "the server does not answer" in page.message.text)
+    page.press("b")
+    page.press("1")
+    page.drag((0, 14), (8, 14))
     serve()
-    page.browser.get(f"http://127.0.0.1:{port}/")
-    until(lambda: len(page.labels.find_elements(By.TAG_NAME, "button")) == 3)
+    until(lambda: (page.saved(77)[14, :9] == 1).all())
+    until(lambda: "does not answer" not in page.message.text)
+    assert np.array_equal(page.saved(77)[:12], kept[:12])
+    page.fit.click()  # the new server counts its works from one: the page tells of it all the same
+    until(lambda: "fitted on 3 samples" in page.message.text)
+    before = {path.name: path.read_bytes() for path in (page.folder / "s/masks").glob("*.png")}
+    stop()
+    serve()
+    page.browser.refresh()
+    until(lambda: page.browser.execute_script("return sample?.seed") == 77)
+    assert np.array_equal(page.shown(), page.saved(77)), "a reload shows what was shown"
     assert until(lambda: page.browser.find_elements(By.CSS_SELECTOR, "#wall img[src]")), "the segmenter is there again"
     assert before == {path.name: path.read_bytes() for path in (page.folder / "s/masks").glob("*.png")}
-    assert page.painted.text.startswith("painted: 0")
+    assert page.painted.text.startswith("3 painted: sample 0, ")

@@ -1,8 +1,12 @@
 """The labelling page's server: painting, fitting, predictions, export; and everything that it refuses."""
 
+import errno
 import io
 import json
+import os
+import re
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,13 +17,15 @@ from PIL import Image
 from pycocotools.coco import COCO
 from tests.labelling.conftest import LABELS, LOCAL, finished
 
-from onemask.annotation.labeller import load_labeller
+from onemask.annotation.labeller import fit_labeller, load_labeller
 from onemask.config import load_study
 from onemask.data.annotated import read_annotated
 from onemask.errors import OnemaskError
-from onemask.labelling.command import Options, held, subject_of
+from onemask.labelling.command import Options, bound, check_clustering, held, kept_token, subject_of
 from onemask.labelling.server import MOST_UPLOAD, make_app
 from onemask.labelling.session import EMPTY, Sample, Setup, version_of
+from onemask.segmenters.base import build_settings
+from onemask.stylegan2.generator import Generator
 
 HALVES = np.repeat([[1] * 8 + [2] * 8], 16, axis=0).astype(np.uint8)
 
@@ -46,9 +52,10 @@ def test_the_page_and_its_files_come_from_the_server_alone(client):
     page = client.get("/")
     assert page.status_code == 200 and "<main>" in page.text and "page.js" in page.text
     assert "default-src 'self'" in page.headers["content-security-policy"]
-    assert not [
-        line for name in ("", "page.js", "page.css") for line in client.get(f"/{name}").text.split() if "//cdn" in line
-    ]
+    for name in ("", "page.js", "page.css"):
+        assert not re.findall(
+            r"(?:src|href)=\"?\w*:?//|url\(|@import|\bimport\b|fetch\(.https?:", client.get(f"/{name}").text
+        )
     assert client.get("/session.json").status_code == client.get("/../pyproject.toml").status_code == 404
 
 
@@ -80,12 +87,23 @@ def test_a_second_sample_makes_it_few_shot(client, session):
     assert fit(client, session).message == "fitted on 2 samples"
 
 
-def test_a_refit_looks_at_as_many_samples_as_a_first_fit():
-    method = {"clustering": None, "settings": {"epochs": 100, "learning_rate": 1}}
+@pytest.mark.parametrize(
+    ("module", "own", "epochs"),
+    [
+        ("hfc", {}, {1: 200, 4: 50, 1000: 20}),
+        ("hfc", {"epochs": 100, "learning_rate": 1}, {1: 100, 4: 25}),
+        ("hfc", {"batch": 3}, {1: 200, 2: 100, 10: 66}),  # a step sees three of ten
+        ("datasetgan", {"epochs": 100}, {1: 100, 4: 25}),  # its epoch is over all pixels
+        ("lagm", {"steps": 100}, {1: None, 4: None}),
+    ],
+)
+def test_a_refit_looks_at_as_many_samples_as_a_first_fit(module, own, epochs):
+    method = {"module": module, "head": "mlp1", "clustering": None, "settings": own}
     setup = Setup(method, {"heads": {"epochs": 200}}, 0.7)
-    assert setup.budget(1).sections["heads"]["epochs"] == 200 and setup.budget(4).sections["heads"]["epochs"] == 50
-    assert setup.budget(4).method["settings"] == {"epochs": 25, "learning_rate": 1}
-    assert setup.budget(1000).sections["heads"]["epochs"] == 20
+    for samples, expected in epochs.items():
+        budget = setup.budget(samples)
+        assert build_settings(budget.method, budget.sections["heads"]).get("epochs") == expected
+        assert {**budget.method["settings"], **own} == budget.method["settings"] | own
 
 
 def test_one_number_at_another_truncation_is_another_sample(client, session, opened):
@@ -95,7 +113,8 @@ def test_one_number_at_another_truncation_is_another_sample(client, session, ope
     client.put(f"/api/mask/3?version={EMPTY}&truncation=0.35", content=HALVES[:, ::-1].tobytes())
     assert list(opened().masks) == [Sample(3, 0.35), Sample(3, 0.7)]
     assert client.get("/api/mask/3?truncation=0.35").content == HALVES[:, ::-1].tobytes()
-    assert "truncation is more than 0" in client.get("/api/image/3?truncation=0").json()["message"]
+    for wrong in ("0", "0.004", "1.01"):
+        assert "truncation is from 0.01" in client.get(f"/api/image/3?truncation={wrong}").json()["message"]
     assert fit(client, session).message == "fitted on 2 samples"
 
 
@@ -107,6 +126,7 @@ def test_what_was_painted_and_fitted_survives_a_restart(client, session, opened)
     assert list(again.masks) == [Sample(3, 0.7)] and np.array_equal(again.mask(Sample(3, 0.7)), HALVES)
     other = Sample(9, 0.7)
     assert np.array_equal(again.predict(other).label_map, session.predict(other).label_map)
+    assert again.run != session.run and again.fitted.method == session.fitted.method == "HFC + SwAV (MLP)"
     with TestClient(make_app(again), **LOCAL) as later:  # a page that was left open goes on where it was
         assert put(later, HALVES[:, ::-1], version=FIRST).status_code == 200
         assert put(later, HALVES, version=FIRST).status_code == 409
@@ -146,6 +166,48 @@ def test_work_can_be_cancelled_and_does_not_start_twice(client, session):
     assert finished(session).state == "cancelled" and session.fitted is None
     session.setup.sections["swav"]["steps"] = 2
     assert fit(client, session).state == "done"
+
+
+def test_a_cancelled_fit_is_gone_even_after_its_last_epoch(client, session, opened):
+    put(client)
+    fit(client, session)
+    before = session.fitted
+
+    def too_late(*given):
+        made = fit_labeller(*given)
+        client.post("/api/cancel")
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("onemask.labelling.session.fit_labeller", too_late)
+        assert fit(client, session).state == "cancelled"
+    assert session.fitted is before and not (session.folder / "labeller.next").exists()
+    session.setup.sections["heads"]["epochs"] = 1_000_000
+    client.post("/api/fit")
+    until_step = time.monotonic() + 60
+    while session.work.step < 10 and time.monotonic() < until_step:
+        time.sleep(0.01)
+    client.post("/api/cancel")
+    assert finished(session).state == "cancelled" and session.work.what == "fit" and session.work.step >= 10
+    assert session.fitted is before and opened().fitted is not None
+
+
+def test_an_error_of_ours_is_told_and_logged(client, session, monkeypatch, caplog):
+    put(client)
+    monkeypatch.setattr("onemask.labelling.session.fit_labeller", lambda *_: 1 / 0)
+    assert "fit failed: ZeroDivisionError" in fit(client, session).message
+    assert "ZeroDivisionError" in caplog.text, "with where it happened"
+
+
+def test_a_full_disk_is_told_and_loses_nothing(client, session, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("onemask.labelling.session.flush", full)
+        refused = put(client)
+    assert refused.status_code == 500 and "No space left on device; free the disk" in refused.json()["message"]
+    assert client.get("/api/state").json()["painted"] == [] and put(client).status_code == 200
 
 
 def test_clusters_are_made_while_somebody_paints(client, session):
@@ -205,6 +267,8 @@ def test_masks_that_cannot_be_are_explained(client):
     assert "number is a whole one from 0" in put(client, seed=-1).json()["message"]
     assert client.put("/api/mask/3?version=0", content=b"0" * (MOST_UPLOAD + 1)).status_code == 413
     assert client.put("/api/mask/..%2f..%2fevil?version=0", content=b"").status_code in (404, 422)
+    assert client.get("/api/image/3?truncation=").json()["message"].startswith("truncation: Input should be")
+    assert client.post("/api/export/images?count=").json()["message"].startswith("count: Input should be")
 
 
 def test_an_undone_mask_is_none(client, session, opened):
@@ -223,11 +287,13 @@ def test_results_leave_the_page(client, session, generator, tmp_path):
     client.post("/api/export/images?count=3")
     work = finished(session)
     assert work.state == "done", work
-    [out] = session.folder.glob("images-*")
+    [out] = session.folder.glob("images-*-070")
     dataset = COCO(str(out / "annotations.json"))
     assert len(dataset.getImgIds()) == 3
     client.post("/api/export/images?count=2")
     assert "(3 images" in finished(session).message, "there are more already"
+    client.post("/api/export/images?count=1&truncation=0.5")
+    assert "(1 images" in finished(session).message and len(list(session.folder.glob("images-*-050"))) == 1
     assert "not 1 to test on" in client.post("/api/export/set?test=1").json()["message"]
     put(client, HALVES[:, ::-1], seed=4)
     answer = client.post("/api/export/set?test=1")
@@ -256,13 +322,34 @@ def test_strangers_are_refused(session):
     welcomed = guarded.get("/?token=secret")
     assert welcomed.status_code == 200 and "token" not in str(welcomed.url)
     assert guarded.get("/api/state").status_code == 200, "the cookie holds the token"
+    TestClient(make_app(session, "other"), **away, cookies=guarded.cookies).get("/?token=other")
+    assert guarded.get("/api/state").status_code == 200, "a second server's cookie is another one"
 
 
-def test_a_session_of_another_generator_or_a_broken_mask_is_one_line(session, opened):
-    (session.folder / "masks").mkdir(exist_ok=True)
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8000", "localhost:1", "[::1]", "[::1]:8000"])
+def test_this_machine_has_several_names(session, host):
+    assert TestClient(make_app(session), base_url=LOCAL["base_url"]).get("/", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8000", "[::1", "", "evil.example#127.0.0.1"])
+def test_other_names_are_refused(session, host):
+    assert TestClient(make_app(session), base_url=LOCAL["base_url"]).get("/", headers={"host": host}).status_code == 403
+
+
+def test_what_cannot_be_read_is_put_aside_and_the_rest_opens(client, session, opened):
+    put(client)
+    fit(client, session)
     (session.folder / "masks/5_070.png").write_bytes(b"no image")
-    with pytest.raises(OnemaskError, match="5_070.png: not a readable image"):
-        opened()
+    (session.folder / "labeller/labels.yaml").write_text("labels: {}")
+    again = opened()
+    assert list(again.masks) == [Sample(3, 0.7)] and again.fitted is None
+    first, second = again.notes
+    assert "5_070.png: not a readable image" in first and "put aside as 5_070.png.unreadable" in first
+    assert "labeller" in second and (session.folder / "labeller.unreadable/segmenter.safetensors").is_file()
+    assert not opened().notes
+
+
+def test_a_session_of_another_generator_is_one_line(session, opened):
     content = json.loads((session.folder / "session.json").read_text())
     (session.folder / "session.json").write_text(json.dumps(content | {"generator": "another"}))
     with pytest.raises(OnemaskError, match="a session of another generator"):
@@ -288,6 +375,10 @@ def test_other_methods_fit_as_well(method, opened, tmp_path):
         ({"generator": "demo:face", "method": "x"}, "--method 'x' is not one of"),
         ({"generator": "g.pkl"}, "--labels: which labels are there"),
         ({"generator": "g.pkl", "labels": "l.yaml", "clustering": Path("none")}, "--clustering none: there is no such"),
+        (
+            {"generator": "g.pkl", "labels": "l.yaml", "method": "copy_mask", "clustering": Path(__file__)},
+            "Copy mask has",
+        ),
         ({"generator": "nowhere:face"}, "no study 'nowhere'"),
     ],
 )
@@ -303,3 +394,34 @@ def test_a_class_has_its_own_sections_and_the_study_s_truncation(monkeypatch):
     assert subject.setup.sections["swav"] == study.classes["cat"].swav.model_dump(mode="json")
     faces = subject_of(Options("real_faces"))
     assert faces.resolution == 256 and faces.setup.sections["swav"]["upsampling"] == "bilinear"
+    assert faces.setup.title == "HFC + SwAV (MLP)", "the one that the study shows"
+    measured = subject_of(Options("real_faces", method="repurposegan_mlp")).setup.method["settings"]
+    assert measured["upsampling"] == "bilinear", "as it is measured"
+
+
+def test_a_clustering_of_another_generator_is_refused(client, session, generator, tmp_path):
+    put(client)
+    fit(client, session)
+    [made] = session.folder.glob("clustering.*")
+    check_clustering(made, session.setup, generator[0])
+    other = Generator(16, 16, 16, channel_base=256, channel_max=8, mapping_layers=2).eval()
+    with pytest.raises(OnemaskError, match="it is another one's"):
+        check_clustering(made, session.setup, other)
+    (tmp_path / "none").write_bytes(b"nothing")
+    with pytest.raises(OnemaskError, match="none"):
+        check_clustering(tmp_path / "none", session.setup, generator[0])
+
+
+def test_addresses_that_cannot_be_had():
+    in_use = pytest.raises(OnemaskError, match="in use; choose another --port")
+    with bound("127.0.0.1", 0) as taken, in_use, bound("127.0.0.1", taken.getsockname()[1]):
+        pass
+    with pytest.raises(OnemaskError, match="choose another --host"), bound("192.0.2.1", 0):
+        pass
+    with pytest.raises(OnemaskError, match="--host no.such.invalid"), bound("no.such.invalid", 0):
+        pass
+
+
+def test_a_session_keeps_its_token(tmp_path):
+    assert len(kept_token(tmp_path)) > 20 and kept_token(tmp_path) == kept_token(tmp_path)
+    assert (tmp_path / ".token").stat().st_mode & 0o077 == 0

@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT, planned, run_snakemake
 
 from onemask.config import load_study
+from onemask.real_faces import load_real_faces
 
 DEMO, TEST = load_study({"study": "demo"}), load_study({"study": "test"})
 CLASSES = len(DEMO.class_names)
@@ -54,6 +55,20 @@ def test_lint_finds_nothing_but_missing_conda_environments():
     """One environment serves all rules: environment.yml, or `make`, before Snakemake starts."""
     lints = {line.strip() for line in run_snakemake("--lint").stdout.splitlines() if line.startswith("    * ")}
     assert lints == {"* Specify a conda environment or container for each rule.:"}
+
+
+def test_real_faces_are_measured_by_every_method_of_theirs(tmp_path):
+    targets = ("results/table_real_faces.tex", "results/fig_real_faces.png")
+    jobs = planned(run_snakemake("--dry-run", *targets, directory=tmp_path).stdout)
+    measured = load_real_faces(ROOT / "config/real_faces/study.yaml").measured
+    one_each = ("fetch", "fetch_face_mesh", "generator", "landmarks", "swav")
+    assert {name: count for name, count in jobs.items() if name not in ("publish", "all")} == {
+        **{f"real_faces_{name}": 1 for name in one_each},
+        "real_faces_cluster": 3,
+        "real_faces_measure": len(measured.methods),
+        "table_real_faces": 1,
+        "fig_real_faces": 1,
+    }
 
 
 def test_demo_fetches_and_runs_every_method_on_every_class(tmp_path):

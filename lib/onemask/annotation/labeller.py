@@ -23,6 +23,7 @@ from onemask.clustering.swav import SwAVSettings, train_swav
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_text
 from onemask.labels import LabelSet, read_labels
+from onemask.progress import steps
 from onemask.seeds import derive_seed
 from onemask.segmenters.base import Features, build_settings, load_segmenter, method_builder, save_segmenter
 from onemask.stylegan2.protocol import FeatureGenerator
@@ -124,9 +125,7 @@ def fit_labeller(
         clustering = LOADERS[name](folder / CLUSTERING).to(generator.device)
     build = method_builder(method, sections["heads"], len(labels), clustering)
     segmenter = build(derive_seed(seed, "segmenter"))
-    with torch.no_grad():
-        features = generator.features(ws.to(generator.device))[1]
-    segmenter.fit(features, torch.from_numpy(label_maps).to(generator.device))
+    segmenter.fit(features_of(generator, ws), torch.from_numpy(label_maps).to(generator.device))
     settings = build_settings(method, sections["heads"])
     save_segmenter(folder / SEGMENTER, segmenter, method["module"], settings, len(labels))
     content = {
@@ -136,6 +135,15 @@ def fit_labeller(
     }
     write_text(folder / LABELS, yaml.safe_dump(content, sort_keys=False))
     return Labeller(segmenter, labels)
+
+
+@torch.no_grad()
+def features_of(generator: FeatureGenerator, ws: Tensor) -> list[Tensor]:
+    """Feature maps [n, C_l, h_l, w_l] of ws [n, num_ws, w_dim], image by image: nothing else of an image is kept."""
+    each = []
+    for index in steps(len(ws), "features", shown=False):
+        each.append(generator.features(ws[index : index + 1].to(generator.device))[1])
+    return [torch.cat(maps) for maps in zip(*each, strict=True)]
 
 
 def fit_clustering(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,25 @@ from typing import Any
 import uvicorn
 
 from onemask.annotation.command import SECTIONS, chosen_device
+from onemask.annotation.labeller import LOADERS
 from onemask.checkpoints.reader import read_generator
+from onemask.clustering.projection import FeatureProjection
 from onemask.config import REPOSITORY, load_study
 from onemask.errors import OnemaskError
 from onemask.jobs import set_up_torch
-from onemask.labelling.server import make_app
+from onemask.labelling.server import LOOPBACK, make_app
 from onemask.labelling.session import Session, Setup, copy_file
-from onemask.labels import read_labels
+from onemask.labels import LabelSet, read_labels
 from onemask.real_faces import load_real_faces
-from onemask.sections import Study
+from onemask.sections import MethodSettings, Study
 from onemask.stylegan2.mobile import load_mobile_generator
+from onemask.stylegan2.protocol import FeatureGenerator
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
+METHOD = "hfc_swav_fcn"
 TRUNCATION = 0.7  # of a generator that no study knows
 REAL_FACES = "real_faces"
+ANYWHERE = ("0.0.0.0", "::")
+TOKEN = ".token"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Options:
     out: Path | None = None
     labels: Path | None = None
     clustering: Path | None = None
-    method: str = "hfc_swav_fcn"
+    method: str | None = None
     study: str = "demo"
     truncation: float | None = None
     host: str = "127.0.0.1"
@@ -63,27 +69,53 @@ def label(options: Options) -> None:
     """Serve until interrupted; OnemaskError for files and options that do not fit."""
     subject = subject_of(options)
     folder = options.out or Path(f"labelling-{subject.name}")
-    with held(folder):
-        session = open_session(folder, subject, options)
+    generator, labels = read_subject(subject, options)  # before a folder is made
+    with held(folder), bound(options.host, options.port) as listening:
+        session = open_session(folder, generator, labels, subject, options)
+        for note in session.notes:
+            print(note, flush=True)
         if session.wants_clustering():
             session.start("clustering", session.cluster)
-        serve(session, options)
+        serve(session, listening, options.host)
 
 
-def serve(session: Session, options: Options) -> None:
+def serve(session: Session, listening: socket.socket, host: str) -> None:
     """The page of a session, until it is interrupted."""
-    token = None if options.host in LOCAL else secrets.token_urlsafe(16)
-    six = ":" in options.host
-    with socket.socket(socket.AF_INET6 if six else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does: ports just left are free
-        try:
-            probe.bind((options.host, options.port))
-        except OSError as error:
-            raise OnemaskError(f"{options.host}:{options.port}: {error.strerror}; choose another --port") from None
+    token = None if host in LOOPBACK else kept_token(session.folder)
+    name = socket.gethostname() if host in ANYWHERE else f"[{host}]" if ":" in host else host
     query = f"?token={token}" if token else ""
-    address = f"http://{f'[{options.host}]' if six else options.host}:{options.port}/{query}"
+    address = f"http://{name}:{listening.getsockname()[1]}/{query}"
     print(f"open {address} (ctrl c ends; everything is kept in {session.folder})", flush=True)
-    uvicorn.run(make_app(session, token), host=options.host, port=options.port, log_level="warning")
+    server = uvicorn.Server(uvicorn.Config(make_app(session, token), log_level="warning"))
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listening])
+
+
+@contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that holds the address; OnemaskError where that cannot be had."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise OnemaskError(f"--host {host}: {error.strerror}") from None
+    with socket.socket(family, socket.SOCK_STREAM) as made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ports just left are free
+        try:
+            made.bind(address)
+        except OSError as error:
+            option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+            raise OnemaskError(f"{host}:{port}: {error.strerror}; choose another {option}") from None
+        made.listen()
+        yield made
+
+
+def kept_token(folder: Path) -> str:
+    """The session's own: a page that was left open stays welcome when the server is started again."""
+    path = folder / TOKEN
+    if not path.is_file():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(16))
+    return path.read_text()
 
 
 @contextmanager
@@ -99,19 +131,35 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def open_session(folder: Path, subject: Subject, options: Options) -> Session:
-    """The session in `folder`, with the subject's clustering where there is one."""
+def read_subject(subject: Subject, options: Options) -> tuple[FeatureGenerator, LabelSet]:
+    """Its generator on the device, and its labels; OnemaskError for files that are none."""
     labels = read_labels(subject.labels)
     device = chosen_device(options.device)
     set_up_torch(options.threads, device)
     if subject.resolution:
-        generator: Any = load_mobile_generator(subject.path, subject.resolution).to(device)
-    else:
-        generator = read_generator(subject.path).to(device)
+        return load_mobile_generator(subject.path, subject.resolution).to(device), labels
+    return read_generator(subject.path).to(device), labels
+
+
+def open_session(
+    folder: Path, generator: FeatureGenerator, labels: LabelSet, subject: Subject, options: Options
+) -> Session:
+    """The session in `folder`, with the subject's clustering where there is one."""
     session = Session(folder, generator, labels, subject.setup)
     if subject.clustering and (options.clustering or session.wants_clustering()):
+        check_clustering(subject.clustering, subject.setup, generator)
         copy_file(subject.clustering, folder / str(subject.setup.clustering))
     return session
+
+
+def check_clustering(path: Path, setup: Setup, generator: FeatureGenerator) -> None:
+    """OnemaskError unless the file is a clustering of the method's kind, of features such as the generator has."""
+    made = LOADERS[setup.method["clustering"]](path)
+    if isinstance(made, FeatureProjection):
+        features = generator.features(generator.sample_ws([0], setup.truncation))[1]
+        wanted, found = sum(map_.shape[1] for map_ in features), made.weight.shape[1]
+        if wanted != found:
+            raise OnemaskError(f"{path}: is of {found} features, the generator has {wanted}; it is another one's")
 
 
 def subject_of(options: Options) -> Subject:
@@ -119,7 +167,7 @@ def subject_of(options: Options) -> Subject:
     name, _, cls = options.generator.partition(":")
     of_class = bool(cls) and not Path(options.generator).exists()
     study = load_study({"study": name if of_class else options.study})
-    if options.method not in study.methods:
+    if options.method and options.method not in study.methods:
         raise OnemaskError(f"--method {options.method!r} is not one of {', '.join(study.methods)}")
     if options.generator == REAL_FACES:
         return real_faces(study, options)
@@ -127,38 +175,45 @@ def subject_of(options: Options) -> Subject:
         if options.labels is None:
             raise OnemaskError("--labels: which labels are there? config/labels/face.yaml shows the form")
         path = Path(options.generator)
-        return Subject(path.stem, path, options.labels, given(options), setup_of(study, study, options, TRUNCATION))
+        setup = setup_of(study.methods, study, options, TRUNCATION)
+        return Subject(path.stem, path, options.labels, given(options, setup), setup)
     if cls not in study.classes:
         raise OnemaskError(f"{options.generator}: the study has {', '.join(study.classes)}")
-    setup = setup_of(study, study.classes[cls], options, study.truncation)
+    setup = setup_of(study.methods, study.classes[cls], options, study.truncation)
     labels = options.labels or REPOSITORY / f"config/labels/{cls}.yaml"
     made = REPOSITORY / f"results/{study.study}/clustering/{cls}/{setup.method['clustering']}.safetensors"
     path = there(f"resources/generators/{study.study}/{cls}.safetensors")
-    return Subject(f"{study.study}-{cls}", path, labels, given(options) or (made if made.is_file() else None), setup)
+    clustering = given(options, setup) or (made if made.is_file() else None)
+    return Subject(f"{study.study}-{cls}", path, labels, clustering, setup)
 
 
 def real_faces(study: Study, options: Options) -> Subject:
-    """The study real_faces, which has a generator of another kind, under its own settings."""
+    """The study real_faces, which has a generator of another kind, under its own settings and with its own method."""
     own = load_real_faces(REPOSITORY / "config/real_faces/study.yaml")
     made = REPOSITORY / "results/real_faces/clustering/face/swav.safetensors"
-    setup = setup_of(study, own, options, own.truncation)
+    methods = study.methods | own.measured.chosen(study.methods)
+    setup = setup_of(methods, own, options, own.truncation, own.measured.shown)
     clustering = made if setup.method["clustering"] == "swav" and made.is_file() else None
     path = there("resources/generators/real_faces/face.safetensors")
     labels = options.labels or REPOSITORY / f"config/labels/{own.labels}.yaml"
-    return Subject(REAL_FACES, path, labels, given(options) or clustering, setup, own.resolution)
+    return Subject(REAL_FACES, path, labels, given(options, setup) or clustering, setup, own.resolution)
 
 
-def setup_of(study: Study, sections: Any, options: Options, truncation: float) -> Setup:
-    """A method of the study under the sections of a class, of the study, or of another configuration."""
+def setup_of(
+    methods: Mapping[str, MethodSettings], sections: Any, options: Options, truncation: float, default: str = METHOD
+) -> Setup:
+    """One of the methods under the sections of a class, of a study, or of another configuration."""
     plain: dict[str, Any] = {name: getattr(sections, name).model_dump(mode="json") for name in SECTIONS}
-    truncation = truncation if options.truncation is None else options.truncation
-    return Setup(study.methods[options.method].model_dump(mode="json"), plain, truncation)
+    truncation = truncation if options.truncation is None else round(options.truncation, 2)
+    return Setup(methods[options.method or default].model_dump(mode="json"), plain, truncation)
 
 
-def given(options: Options) -> Path | None:
-    """The option --clustering; OnemaskError where there is no such file."""
+def given(options: Options, setup: Setup) -> Path | None:
+    """The option --clustering; OnemaskError where there is no such file, or the method wants none."""
     if options.clustering and not options.clustering.is_file():
         raise OnemaskError(f"--clustering {options.clustering}: there is no such file")
+    if options.clustering and not setup.clustering:
+        raise OnemaskError(f"--clustering: {setup.title} has none; leave the option out, or choose another --method")
     return options.clustering
 
 

@@ -7,14 +7,17 @@ than loopback, every request needs the token that the server prints.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import io
+import logging
 from collections.abc import Callable
 from importlib.resources import files
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
@@ -25,10 +28,10 @@ from onemask.labelling.session import UNFITTED, Conflict, Session, version_of
 from onemask.labels import LabelSet
 
 PAGE = {"index.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
-COOKIE, HEADER = "onemask", "X-Onemask"
+HEADER = "X-Onemask"
 MOST_UPLOAD = 4 << 20  # bytes of a request
 MOST_EXPORTED = 100_000
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 POLICY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 HEADERS = {
     "Cache-Control": "no-store",
@@ -42,7 +45,7 @@ HEADERS = {
 class Upload(io.BytesIO):
     """A file from the browser, as errors name it."""
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "the uploaded mask"
 
 
@@ -53,26 +56,41 @@ def make_app(session: Session, token: str | None = None) -> FastAPI:
     @app.middleware("http")
     async def guard(request: Request, answer: Callable) -> Response:
         refused = _refusal(request, token)
-        response = refused or await answer(request)
+        if token and not refused and request.method == "GET" and "token" in request.query_params:
+            response: Response = RedirectResponse("/", 303)  # out of the address, into a cookie
+            response.set_cookie(_cookie(token), token, httponly=True, samesite="strict")
+        else:
+            response = refused or await answer(request)
         response.headers.update(HEADERS)
-        if token and not refused and "token" in request.query_params:
-            response = RedirectResponse(request.url.path, headers=HEADERS)  # out of the address, into a cookie
-            response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
         return response
 
     @app.exception_handler(OnemaskError)
     async def say(_: Request, error: OnemaskError) -> JSONResponse:
         return JSONResponse({"message": str(error)}, 409 if isinstance(error, Conflict) else 400)
 
+    @app.exception_handler(RequestValidationError)
+    async def explain(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return JSONResponse({"message": f"{first['loc'][-1]}: {first['msg']}"}, 422)
+
+    @app.exception_handler(OSError)
+    async def admit(_: Request, error: OSError) -> JSONResponse:
+        logging.exception("not written", exc_info=error)
+        message = f"{session.folder}: {error.strerror or error}; free the disk or make the folder writable, then go on"
+        return JSONResponse({"message": message}, 500)
+
     @app.get("/api/state")
     def state() -> dict:
         labels = zip(session.labels.names, session.labels.colours, strict=True)
         return {
+            "run": session.run,
             "size": session.size,
+            "most_upload": MOST_UPLOAD,
             "truncation": session.setup.truncation,
             "labels": [{"name": name, "colour": colour} for name, colour in labels],
             "painted": [sample._asdict() for sample in sorted(session.masks)],
             "fits": session.fitted.number if session.fitted else 0,
+            "fitted": session.fitted.method if session.fitted else "",
             "work": session.work.shown(),
         }
 
@@ -152,12 +170,13 @@ def _exports(session: Session) -> APIRouter:
         return _file(session.export_labeller(), "labeller.zip", f"the same lies in {session.folder / 'labeller'}")
 
     @routes.post("/images")
-    def export_images(count: int) -> dict:
+    def export_images(count: int, truncation: float | None = None) -> dict:
         if not 1 <= count <= MOST_EXPORTED:
             raise OnemaskError(f"count: from 1 to {MOST_EXPORTED} images")
         if session.fitted is None:
             raise OnemaskError(UNFITTED)
-        session.start("export", lambda: session.export_images(count))
+        drawn_at = session.truncation(truncation)
+        session.start("export", lambda: session.export_images(count, drawn_at))
         return {}
 
     return routes
@@ -172,17 +191,30 @@ def _overlaid(image: np.ndarray, label_map: np.ndarray, labels: LabelSet) -> Ima
 
 def _refusal(request: Request, token: str | None) -> Response | None:
     """An answer to a request that may not be served."""
-    given = request.query_params.get("token") or request.cookies.get(COOKIE) or ""
-    if token is not None and not hmac.compare_digest(given.encode(), token.encode()):
-        return JSONResponse({"message": "open the address that `onemask label` printed: it holds the token"}, 403)
-    host = request.headers.get("host", "").rsplit(":", 1)[0]
-    if token is None and host not in LOOPBACK:
+    if token is not None:
+        given = request.query_params.get("token") or request.cookies.get(_cookie(token)) or ""
+        if not hmac.compare_digest(given.encode(), token.encode()):
+            return JSONResponse({"message": "open the address that `onemask label` printed: it holds the token"}, 403)
+    elif _host(request) not in LOOPBACK:
         return JSONResponse({"message": "this server answers this machine alone"}, 403)
     if request.url.path.startswith("/api/") and HEADER not in request.headers:
         return JSONResponse({"message": f"a request needs the header {HEADER}"}, 403)
     if int(request.headers.get("content-length") or 0) > MOST_UPLOAD:
         return JSONResponse({"message": f"more than {MOST_UPLOAD >> 20} MB"}, 413)
     return None
+
+
+def _cookie(token: str) -> str:
+    """Its name, of its own for each server: browsers share cookies among the ports of a host."""
+    return f"onemask-{hashlib.sha256(token.encode()).hexdigest()[:8]}"
+
+
+def _host(request: Request) -> str | None:
+    """The host that a request names, without its port; None for nonsense."""
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname
+    except ValueError:
+        return None
 
 
 async def _body(request: Request) -> bytes:

@@ -1,8 +1,8 @@
 """What a labelling session holds and does; it knows nothing of the web.
 
 On disk a folder: session.json (whose generator, which labels), masks/<seed>_<100 x truncation>.png, a clustering once
-it is made, labeller/ once a segmenter is fitted. A mask is written as soon as it changes, so that nothing but the
-stroke being drawn can be lost.
+it is made, labeller/ once a segmenter is fitted. A mask is on the disk before its page is answered, so that nothing but
+the stroke being drawn can be lost.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
+import os
 import re
+import secrets
 import shutil
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -43,11 +47,13 @@ from onemask.errors import OnemaskError
 from onemask.files import atomic, read_json, read_safetensors, sha256, write_json
 from onemask.labels import LabelSet
 from onemask.progress import watched
+from onemask.segmenters.base import build_settings
 from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.protocol import FeatureGenerator
 
-KEPT = 64  # images and predictions that are kept ready
+CACHED = 64  # images, and predictions
 AT_ONCE = 2  # predictions
+METHOD = "method.json"  # in labeller/, beside what `fit_labeller` keeps
 MOST_SEED = 2**31
 LEAST_EPOCHS = 20
 EMPTY = "0"  # the version of a mask that holds nothing
@@ -91,6 +97,11 @@ class Setup:
     truncation: float
 
     @property
+    def title(self) -> str:
+        """Of the method, as tables have it."""
+        return self.method["title"]
+
+    @property
     def clustering(self) -> str | None:
         """File of its clustering in a session: another kind or other settings are another file."""
         name = self.method["clustering"]
@@ -100,16 +111,17 @@ class Setup:
         return f"clustering.{name}.{hashlib.sha256(settings.encode()).hexdigest()[:8]}.safetensors"
 
     def budget(self, samples: int) -> Setup:
-        """The same for so many samples: as many of them are looked at as of one, so that a refit takes no longer."""
+        """The same for so many samples: as many of them are looked at as of one, so that a refit takes no longer.
 
-        def fewer(settings: Mapping[str, Any]) -> dict[str, Any]:
-            if "epochs" not in settings:
-                return dict(settings)
-            epochs = settings["epochs"]
-            return {**settings, "epochs": min(epochs, max(LEAST_EPOCHS, epochs // samples))}
-
-        method = {**self.method, "settings": fewer(self.method["settings"])}
-        return Setup(method, {**self.sections, "heads": fewer(self.sections["heads"])}, self.truncation)
+        An epoch looks at all samples, of a head at `batch` of them at most.
+        """
+        own = build_settings(self.method, self.sections["heads"])
+        if "epochs" not in own:
+            return self
+        epochs = own["epochs"]
+        seen = min(samples, own.get("batch", samples))
+        settings = {**self.method["settings"], "epochs": min(epochs, max(LEAST_EPOCHS, epochs // seen))}
+        return Setup({**self.method, "settings": settings}, self.sections, self.truncation)
 
 
 @dataclass
@@ -135,10 +147,11 @@ class Work:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A segmenter and its number: what was predicted by an older one is stale."""
+    """A segmenter, its number (what was predicted by an older one is stale) and the title of its method."""
 
     number: int
     labeller: Labeller
+    method: str
 
 
 @dataclass(frozen=True)
@@ -154,24 +167,45 @@ class Session:
     """Masks of some samples of a generator, the segmenter fitted on them, and its predictions of others."""
 
     def __init__(self, folder: Path, generator: FeatureGenerator, labels: LabelSet, setup: Setup) -> None:
-        """Opens the folder's session, or begins one; OnemaskError where it is of another generator or other labels."""
+        """Opens the folder's session, or begins one; OnemaskError where it is of another generator or other labels.
+
+        What cannot be read is put aside, and said in `notes`.
+        """
         self.folder, self.generator, self.labels, self.setup = folder, generator, labels, setup
         self.size = generator.resolution
-        self._claim({"generator": generator.fingerprint(), "labels": list(labels.names)})
+        self.run = secrets.token_hex(4)  # a page that was left open sees by it that the server was started again
+        self.notes: list[str] = []
+        self._keep_to({"generator": generator.fingerprint(), "labels": list(labels.names)})
         self.masks: dict[Sample, np.ndarray] = {}
         for path in sorted((folder / "masks").glob("*.png")):
             if sample := Sample.parse(path.stem):
-                self.masks[sample] = read_label_map(path, labels, self.size)
+                with self._putting_aside(path):
+                    self.masks[sample] = read_label_map(path, labels, self.size)
         self.work, self._cancel, self._lock = Work(), threading.Event(), threading.Lock()
         self._predicting = threading.BoundedSemaphore(AT_ONCE)
         self.fitted: Fitted | None = None
-        _put_in_place(folder / "labeller.next", folder / "labeller")
-        if (folder / "labeller" / LABELS).is_file():
-            self.fitted = Fitted(1, load_labeller(folder / "labeller", generator))
-        self.image = lru_cache(KEPT)(self._image)
-        self._predicted = lru_cache(KEPT)(self._predict)
+        kept = folder / "labeller"
+        _put_in_place(folder / "labeller.next", kept)
+        if (kept / LABELS).is_file():
+            with self._putting_aside(kept):
+                title = read_json(kept / METHOD)["title"] if (kept / METHOD).is_file() else ""
+                self.fitted = Fitted(1, load_labeller(kept, generator), title)
+        self.image = lru_cache(CACHED)(self._image)
+        self._predicted = lru_cache(CACHED)(self._predict)
 
-    def _claim(self, content: dict[str, Any]) -> None:
+    @contextmanager
+    def _putting_aside(self, path: Path) -> Iterator[None]:
+        """One file that cannot be read must not keep the rest from its owner."""
+        try:
+            yield
+        except OnemaskError as error:
+            aside = path.with_name(f"{path.name}.unreadable")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            self.notes.append(f"{error}; put aside as {aside.name}")
+
+    def _keep_to(self, content: dict[str, Any]) -> None:
+        """The folder is of this generator and these labels; OnemaskError where it is another's."""
         path = self.folder / "session.json"
         if path.is_file():
             old = read_json(path)
@@ -183,12 +217,16 @@ class Session:
 
     def sample(self, seed: int, truncation: float | None = None) -> Sample:
         """The sample that a page names; OnemaskError for one that there is not."""
-        truncation = self.setup.truncation if truncation is None else truncation
         if not 0 <= seed < MOST_SEED:
             raise OnemaskError(f"a sample's number is a whole one from 0 to {MOST_SEED - 1}")
-        if not 0 < truncation <= 1:
-            raise OnemaskError("the truncation is more than 0 and at most 1")
-        return Sample(seed, round(truncation, 2))
+        return Sample(seed, self.truncation(truncation))
+
+    def truncation(self, given: float | None = None) -> float:
+        """In steps of 0.01, the session's own where a page names none; OnemaskError for one that there is not."""
+        value = round(self.setup.truncation if given is None else given, 2)
+        if not 0 < value <= 1:
+            raise OnemaskError("the truncation is from 0.01 to 1")
+        return value
 
     @torch.no_grad()
     def _image(self, sample: Sample) -> np.ndarray:
@@ -257,6 +295,7 @@ class Session:
             if values.any():
                 with atomic(path) as temporary:
                     palette_image(values, self.labels).save(temporary)
+                    flush(temporary)
                 self.masks[sample] = values
             else:
                 path.unlink(missing_ok=True)
@@ -287,7 +326,7 @@ class Session:
 
     def _guarded(self, work: Work, run: Callable[[], str]) -> None:
         def report(what: str, step: int, steps: int) -> None:
-            self._go_on()
+            self._stop_if_cancelled()
             work.what, work.step, work.steps = what, step, steps
 
         state, message = "failed", ""
@@ -299,12 +338,13 @@ class Session:
         except OnemaskError as error:
             message = str(error)
         except Exception as error:  # the page must learn of it, whatever it is
-            message = f"{type(error).__name__}: {error}"
+            logging.exception("%s failed", work.kind)
+            message = f"{work.kind} failed: {type(error).__name__}: {error}; the server's terminal says where"
         finally:
             work.seconds = time.monotonic() - work.started
             work.message, work.state = message, state
 
-    def _go_on(self) -> None:
+    def _stop_if_cancelled(self) -> None:
         if self._cancel.is_set():
             raise Cancelled
 
@@ -332,13 +372,20 @@ class Session:
         shutil.rmtree(coming, ignore_errors=True)
         if self._clustering_path:
             copy_file(self._clustering_path, coming / CLUSTERING)
+        write_json(coming / METHOD, {"title": own.title})
         samples = self._ws(list(painted)), np.stack(list(painted.values()))
         labels = LabelSet(self.labels.names, self.labels.colours, {})
         settings = own.method, own.sections, own.truncation, 0
-        labeller = fit_labeller(coming, self.generator, *samples, labels, *settings)
-        self._go_on()
-        _put_in_place(coming, self.folder / "labeller")
-        self.fitted = Fitted(self.fitted.number + 1 if self.fitted else 1, labeller)
+        try:
+            labeller = fit_labeller(coming, self.generator, *samples, labels, *settings)
+            self._stop_if_cancelled()
+        except BaseException:  # else the next start would take a complete one for what was wanted
+            shutil.rmtree(coming, ignore_errors=True)
+            raise
+        with self._lock:  # a page may be taking the old one home
+            _put_in_place(coming, self.folder / "labeller")
+            self.fitted = Fitted(self.fitted.number + 1 if self.fitted else 1, labeller, own.title)
+        self._predicted.cache_clear()
         return f"fitted on {len(painted)} sample{'s' if len(painted) > 1 else ''}"
 
     # results
@@ -369,19 +416,22 @@ class Session:
         if self.fitted is None:
             raise OnemaskError(UNFITTED)
         stream = io.BytesIO()
-        with zipfile.ZipFile(stream, "w") as archive:
+        with self._lock, zipfile.ZipFile(stream, "w") as archive:
             for path in sorted((self.folder / "labeller").iterdir()):
                 archive.write(path, f"labeller/{path.name}")
         return stream.getvalue()
 
-    def export_images(self, count: int) -> str:
-        """A labelled data set of at least `count` images beside the session, as `onemask annotate` makes it."""
+    def export_images(self, count: int, truncation: float) -> str:
+        """A labelled data set of at least `count` images beside the session, as `onemask annotate` makes it.
+
+        Another segmenter or another truncation makes another one; the same is continued.
+        """
         if self.fitted is None:
             raise OnemaskError(UNFITTED)
+        drawn = {"truncation": truncation, "seed": 0, "most_certain": 1.0}
         used = sha256(self.folder / "labeller" / SEGMENTER)
-        out = self.folder / f"images-{used[:8]}"
-        drawn = {"truncation": self.setup.truncation, "seed": 0, "most_certain": 1.0}
         source = {"generator": self.generator.fingerprint(), **drawn, "labellers": [used]}
+        out = self.folder / f"images-{used[:8]}-{round(100 * truncation):03d}"
         writer = LabelledWriter(out, self.fitted.labeller.labels, source)
         label_images(writer, self.generator, self.fitted.labeller, source, count)
         return f"written: {out} ({len(writer)} images, annotations.json)"
@@ -395,7 +445,13 @@ def version_of(values: np.ndarray) -> str:
 def copy_file(source: Path, target: Path) -> None:
     """Copy atomically."""
     with atomic(target) as temporary:
-        temporary.write_bytes(source.read_bytes())
+        shutil.copyfile(source, temporary)
+
+
+def flush(path: Path) -> None:
+    """Onto the disk, so that not even a power cut takes it back."""
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _put_in_place(coming: Path, target: Path) -> None:

@@ -4,12 +4,14 @@
 
 const $ = (id) => document.getElementById(id);
 const WALL = 24, FIRST_UNSEEN = 1_000_000, STEPS_KEPT = 60, POLL = 500, RETRY = 2000;
-let size = 0, labels = [], table = null;
-let sample = null;      // what is shown: {seed, truncation, mask, version, done, undone, clusters, dirty}
-let opening = 0;        // number of the last wish to show another one
+let size = 0, labels = [], table = null, truncation = 0, mostUpload = 0;
+let sample = null;      // what is shown: {seed, truncation, mask, version, done, undone, clusters, dirty, conflict}
+let wishes = 0;         // to show another one
 let label = 1, tool = "brush", stroke = null, corners = [];
 let saving = Promise.resolve(), unsaved = new Set();
-let fits = -1, wallFrom = FIRST_UNSEEN, painted = [], announced = null;
+let fits = -1, wallFrom = FIRST_UNSEEN, wallTruncation = 0, painted = [];
+let run = null, announced = null;  // of the server; the number of its last work that was told
+let away = false;
 
 // ------------------------------------------------------------------ server
 
@@ -18,8 +20,10 @@ async function ask(path, options = {}) {
   try {
     response = await fetch(path, {...options, headers: {"X-Onemask": "1", ...options.headers}});
   } catch {
+    away = true;
     throw new Error("the server does not answer; start it again and leave this page open: it holds what is not saved yet");
   }
+  if (away) { away = false; say(""); }
   if (!response.ok) {
     const text = await response.json().then((body) => body.message || JSON.stringify(body), () => response.statusText);
     throw Object.assign(new Error(text), {status: response.status});
@@ -28,6 +32,7 @@ async function ask(path, options = {}) {
 }
 
 const post = (path) => ask(path, {method: "POST"});
+const shown = () => { if (!sample) throw new Error("no sample is shown yet"); return sample; };
 const of = ({seed, truncation}, what) => `api/${what.replace("*", seed)}?truncation=${truncation}`;
 
 function say(text, quiet = false) {
@@ -42,8 +47,11 @@ const guarded = (act) => async (...given) => {
 async function refresh() {
   const state = await (await ask("api/state")).json();
   if (!size) begin(state);
+  if (state.run !== run) [run, announced, fits] = [state.run, null, -1];  // the server was started anew
   painted = state.painted;
-  $("painted").textContent = painted.length ? `painted: ${painted.map(({seed}) => seed).join(", ")}` : "paint one sample, then fit";
+  $("painted").textContent = painted.length ? `${painted.length} painted: ${painted.map(nameOf).join(", ")}` : "paint one sample, then fit";
+  $("test").max = Math.max(0, painted.length - 1);
+  if (!$("test").dataset.chosen) $("test").value = Math.min(1, $("test").max);
   const work = state.work, running = work.state === "running";
   $("fit").disabled = running;
   $("cancel").hidden = $("progress").hidden = !running;
@@ -56,8 +64,11 @@ async function refresh() {
     const good = work.state === "done";
     say(`${work.message || `${work.kind} ${work.state}`}${good || !work.message ? ` (${work.seconds} s)` : ""}`, good);
   }
+  $("by").textContent = state.fitted && `, segmented by ${state.fitted}`;
   if (state.fits !== fits) { fits = state.fits; drawWall(); }
 }
+
+const nameOf = (one) => `sample ${one.seed}${one.truncation === truncation ? "" : ` at truncation ${one.truncation}`}`;
 
 function progressOf({kind, what, step, steps, seconds}) {
   const left = step ? `, about ${Math.round(seconds * (steps / step - 1))} s left` : "";
@@ -65,25 +76,45 @@ function progressOf({kind, what, step, steps, seconds}) {
 }
 
 async function poll() {
-  await guarded(refresh)();
+  await guarded(async () => { await refresh(); if (!wishes) await first(); })();
   setTimeout(poll, POLL);
 }
 
 // ------------------------------------------------------------------ sample and mask
 
-async function open(seed, truncation = $("truncation").value) {
-  const wish = ++opening, shown = {seed, truncation: Number(truncation)};
+async function show(one) {
+  const wish = ++wishes;
   await saving;
-  const [response, image] = await Promise.all([ask(of(shown, "mask/*")), ask(of(shown, "image/*"))]);
-  const [bytes, picture] = [await response.arrayBuffer(), await createImageBitmap(await image.blob())];
-  if (wish !== opening) return;  // another one was asked for since
+  const held = [...unsaved].find(({seed, truncation}) => seed === one.seed && truncation === one.truncation);
+  const [picture, next] = await Promise.all([pictureOf(one), held || asKept(one)]);
+  if (wish !== wishes) return;  // another one was asked for since
   lifted();
-  sample = {...shown, mask: new Uint8Array(bytes), version: response.headers.get("X-Version"), done: [], undone: [], clusters: null, dirty: false};
+  sample = next;
   corners = [];
-  [$("seed").value, $("truncation").value] = [seed, shown.truncation];
+  [$("seed").value, $("truncation").value] = [one.seed, one.truncation];
+  history.replaceState(null, "", `#${one.seed},${one.truncation}`);  // a reload shows it again
   $("image").getContext("2d").drawImage(picture, 0, 0);
-  $("conflict").hidden = true;
   draw();
+}
+
+const pictureOf = async (one) => createImageBitmap(await (await ask(of(one, "image/*"))).blob());
+
+async function asKept({seed, truncation}) {
+  const response = await ask(of({seed, truncation}, "mask/*")), mask = new Uint8Array(await response.arrayBuffer());
+  const version = response.headers.get("X-Version");
+  return {seed, truncation, mask, version, done: [], undone: [], clusters: null, dirty: false, conflict: false};
+}
+
+async function first() {
+  const named = /^#(\d+),([\d.]+)$/.exec(location.hash);
+  const [other = {seed: 0, truncation}] = painted;
+  try {
+    await show(named ? {seed: Number(named[1]), truncation: Number(named[2])} : other);
+  } catch (error) {
+    wishes = 0;  // and try again
+    if (error.status) location.hash = "";
+    throw error;
+  }
 }
 
 function draw() {
@@ -97,6 +128,7 @@ function draw() {
     $("mask").style.opacity = $("opacity").value / 100;
     const points = corners.map(([x, y]) => `${x + 0.5},${y + 0.5}`).join(" ");
     $("corners").innerHTML = `<polyline points="${points}" fill="none" stroke="#fff" stroke-width=".4"/>`;
+    $("conflict").hidden = !sample.conflict;
     $("undo").disabled = !sample.done.length;
     $("redo").disabled = !sample.undone.length;
   });
@@ -118,7 +150,7 @@ function keep(one, before) {
 }
 
 function step(from, to) {
-  if (!sample || !sample[from].length) return;
+  if (!sample || stroke || !sample[from].length) return;
   sample[to].push(sample.mask.slice());
   sample.mask = sample[from].pop();
   draw();
@@ -140,22 +172,25 @@ async function send(one) {
     if (!one.dirty) unsaved.delete(one);
   } catch (error) {
     one.dirty = true;
-    if (error.status === 409) { if (one === sample) $("conflict").hidden = false; }
+    one.conflict = error.status === 409;
+    if (one.conflict) draw();
     else say(error.message);
-    if (!error.status) setTimeout(() => save(one), RETRY);  // the server is away
+    // Not while the server is away, its disk is full, or it wants its token.
+    if (!error.status || error.status === 403 || error.status >= 500) setTimeout(() => save(one), RETRY);
   }
 }
 
 const theirs = guarded(async () => {
   sample.dirty = false;
   unsaved.delete(sample);
-  await open(sample.seed, sample.truncation);
+  await show(sample);
 });
 
 const mine = guarded(async () => {
   const one = sample;
   one.version = (await ask(of(one, "mask/*"))).headers.get("X-Version");
-  $("conflict").hidden = true;
+  one.conflict = false;
+  draw();
   save(one);
 });
 
@@ -213,7 +248,7 @@ function place(event) {
 }
 
 const pressed = guarded(async (event) => {
-  if (event.button || !sample) return;
+  if (event.button || !sample || stroke) return;  // a second finger draws nothing
   const [x, y] = place(event);
   if (!inside(x, y)) return;
   if (tool === "fill") change(sample, ({mask}) => flood(mask, x, y, mask.slice(), label));
@@ -222,14 +257,15 @@ const pressed = guarded(async (event) => {
   else {
     $("mask").setPointerCapture(event.pointerId);
     const radius = Number($("radius").value);
-    stroke = {one: sample, before: sample.mask.slice(), last: [x, y], value: tool === "eraser" ? 0 : label, radius};
+    const value = tool === "eraser" ? 0 : label;
+    stroke = {pointer: event.pointerId, one: sample, before: sample.mask.slice(), last: [x, y], value, radius};
     dab(sample.mask, x, y, stroke.value, radius);
     draw();
   }
 });
 
 function moved(event) {
-  if (!stroke) return;
+  if (event.pointerId !== stroke?.pointer) return;
   const here = place(event);
   line(stroke.one.mask, stroke.last, here, stroke.value, stroke.radius);
   stroke.last = here;
@@ -255,8 +291,8 @@ function drawWall() {
   if (!fits) { $("wall").textContent = "The first fit shows here what the segmenter makes of samples that it has not seen."; return; }
   const known = new Set(painted.map(({seed}) => seed)), numbers = [];
   for (let number = wallFrom; numbers.length < WALL; number++) if (!known.has(number)) numbers.push(number);
-  const truncation = Number($("truncation").value);
-  $("wall").replaceChildren(...numbers.map((seed) => tile({seed, truncation})));
+  wallTruncation = chosenTruncation();
+  $("wall").replaceChildren(...numbers.map((seed) => tile({seed, truncation: wallTruncation})));
 }
 
 function tile(one) {
@@ -265,7 +301,7 @@ function tile(one) {
   figure.dataset.seed = one.seed;
   figure.title = "open it, to correct it";
   figure.append(image, caption);
-  figure.onclick = guarded(() => open(one.seed, one.truncation));
+  figure.onclick = guarded(() => show(one));
   tile.queue = (tile.queue || Promise.resolve()).then(guarded(async () => {
     if (!figure.isConnected) return;
     const response = await ask(of(one, "predicted/*/overlay"));
@@ -280,10 +316,10 @@ function tile(one) {
 // ------------------------------------------------------------------ page
 
 function begin(state) {
-  ({size, labels} = state);
+  ({size, labels, truncation, most_upload: mostUpload} = state);
   const bytes = ({colour}) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
   table = new Uint32Array(new Uint8Array(labels.flatMap((each, i) => [...bytes(each), i ? 255 : 0])).buffer);
-  $("truncation").value = state.truncation;
+  $("truncation").value = truncation;
   for (const id of ["image", "mask"]) $(id).width = $(id).height = size;
   $("corners").setAttribute("viewBox", `0 0 ${size} ${size}`);
   $("zoom").value = Math.max(1, Math.min(16, Math.floor(512 / size)));
@@ -328,7 +364,8 @@ async function download(path) {
   say(decodeURIComponent(response.headers.get("X-Message")), true);
 }
 
-const neighbour = (by) => guarded(() => open(Math.max(0, sample.seed + by), sample.truncation));
+const chosenTruncation = () => Number($("truncation").value) || truncation;
+const neighbour = (by) => guarded(() => show({seed: Math.max(0, shown().seed + by), truncation: sample.truncation}));
 const fit = guarded(async () => { await saving; await post("api/fit"); await refresh(); });
 const submitted = (act) => (event) => { event.preventDefault(); guarded(act)(); };
 
@@ -357,39 +394,44 @@ window.addEventListener("beforeunload", (event) => { if (unsaved.size) event.pre
 for (const button of document.querySelectorAll("[data-tool]")) button.onclick = () => chooseTool(button.dataset.tool);
 $("mask").onpointerdown = pressed;
 $("mask").onpointermove = moved;
-$("mask").onpointerup = $("mask").onpointercancel = lifted;
+$("mask").onpointerup = $("mask").onpointercancel = ({pointerId}) => { if (pointerId === stroke?.pointer) lifted(); };
 $("mask").ondblclick = () => tool === "polygon" && closePolygon();
 $("undo").onclick = () => step("done", "undone");
 $("redo").onclick = () => step("undone", "done");
 $("zoom").oninput = zoom;
 $("opacity").oninput = draw;
-$("goto").onsubmit = submitted(async () => { await open(Number($("seed").value)); if (fits) drawWall(); });
+$("goto").onsubmit = submitted(async () => {
+  await show({seed: Number($("seed").value), truncation: chosenTruncation()});
+  if (wallTruncation !== chosenTruncation()) drawWall();
+});
 $("previous").onclick = neighbour(-1);
 $("next").onclick = neighbour(1);
 $("fit").onclick = fit;
 $("cancel").onclick = guarded(() => post("api/cancel"));
 $("theirs").onclick = theirs;
 $("mine").onclick = mine;
-$("clear").onclick = () => change(sample, ({mask}) => mask.fill(0));
+$("clear").onclick = guarded(() => change(shown(), ({mask}) => mask.fill(0)));
 $("suggest").onclick = guarded(async () => {
-  const one = sample, values = new Uint8Array(await (await ask(of(one, "predicted/*"))).arrayBuffer());
+  const one = shown(), values = new Uint8Array(await (await ask(of(one, "predicted/*"))).arrayBuffer());
   change(one, ({mask}) => mask.set(values));
 });
 $("more").onclick = () => { wallFrom += WALL; drawWall(); };
 $("upload").onchange = guarded(async () => {
-  const one = sample, [file] = $("upload").files;
+  const one = shown(), [file] = $("upload").files;
   $("upload").value = "";
   if (!file) return;
+  if (file.size > mostUpload) throw new Error(`${file.name}: more than ${mostUpload >> 20} MB; a mask is a PNG of ${size} x ${size}`);
   const values = new Uint8Array(await (await ask("api/read", {method: "POST", body: file})).arrayBuffer());
   change(one, ({mask}) => mask.set(values));
   say("mask loaded", true);
 });
 $("export-set").onsubmit = submitted(() => download(`api/export/set?test=${$("test").value}`));
 $("export-labeller").onclick = guarded(() => download("api/export/labeller"));
-$("export-images").onsubmit = submitted(async () => { await saving; await post(`api/export/images?count=${$("count").value}`); await refresh(); });
-
-guarded(async () => {
+$("export-images").onsubmit = submitted(async () => {
+  await saving;
+  await post(`api/export/images?count=${$("count").value}&truncation=${chosenTruncation()}`);
   await refresh();
-  const [first = {seed: 0, truncation: $("truncation").value}] = painted;
-  await open(first.seed, first.truncation);
-})().then(poll);
+});
+$("test").oninput = () => { $("test").dataset.chosen = "yes"; };
+
+poll();

@@ -1,4 +1,9 @@
-"""Annotated scans with the case study's items: some of the training split, the others of the test split."""
+"""Annotated scans with the case study's items: some of the training split, the others of the test split.
+
+They are drawn at random: PIDRay's test split begins with its easy scans.
+"""
+
+import numpy as np
 
 from onemask.data.pidray import TEST, TRAIN, read_pidray
 from onemask.downstream.instances import from_scans, write_instances
@@ -10,10 +15,11 @@ with job(snakemake):
     root = params.scans["root"] or snakemake.input[0]
     counts, size = params.counts, params.resolution
     data = read_pidray(root, params.scans["skip_bad"])
-    chosen = {
-        split: [scan for scan in scans if any(name in params.item_names for name, _ in scan.items)]
-        for split, scans in data.splits.items()
-    }
+    rng = np.random.default_rng(params.seed)
+    chosen = {}
+    for split, scans in sorted(data.splits.items()):
+        holding = [scan for scan in scans if any(name in params.item_names for name, _ in scan.items)]
+        chosen[split] = [holding[index] for index in rng.permutation(len(holding))]
     unseen = counts["validation"] + counts["test"]
     for split, wanted in ((TRAIN, counts["real"]), (TEST, unseen)):
         if len(chosen[split]) < wanted:

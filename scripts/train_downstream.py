@@ -19,7 +19,7 @@ with job(snakemake):
     params, wildcards = snakemake.params, snakemake.wildcards
     names = read_labels(snakemake.input.labels).names
     real, validation, test = read_splits(snakemake.input.real, "real", "validation", "test")
-    check_labels(real[: params.real], names, snakemake.input.real)
+    check_labels(real[: params.real], [validation, test], names, snakemake.input.real)
     (synthetic,) = read_splits(snakemake.input.synthetic, "synthetic") if snakemake.input.synthetic else [None]
     training = mixed(real[: params.real], synthetic, int(wildcards.ratio))
     torch.set_num_threads(1)  # whatever the rule declares beyond one loads data

@@ -105,7 +105,7 @@ def stages(
     inverted = [(entry, _images(entry)) for entry in classes.values() if entry.real]
     trained = [entry for entry in classes.values() if entry.generator.source == "train"]
     down, sdanet = study.downstream, study.sdanet
-    runs = [entry for name, entry in classes.items() if name in (down.classes or study.class_names)]
+    runs = [classes[name] for name in study.downstream_classes]
     conditions = down.runs * (1 + len(down.methods) * len(down.ratios))
     case = [entry for entry in classes.values() if entry.case_study and sdanet.method]
     detectors = sdanet.runs * (1 + len(sdanet.ratios))

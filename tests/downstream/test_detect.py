@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from onemask.downstream.detect import (
     rate_at,
     train_detector,
 )
-from onemask.downstream.instances import Instances, target_of
+from onemask.downstream.instances import Instances, boxes_of, target_of
 from onemask.downstream.sdanet import sdanet
 from onemask.errors import OnemaskError
 
@@ -39,7 +41,8 @@ def iou(found, truth, num_classes):
 
 
 def perfect(truth, score=0.9):
-    return [Found(masks, labels, np.full(len(labels), score)) for masks, labels in map(truth.of, range(len(truth)))]
+    each = map(truth.of, range(len(truth)))
+    return [Found(boxes_of(masks), masks, labels, np.full(len(labels), score)) for masks, labels in each]
 
 
 def test_perfect_detections_score_one_and_none_scores_zero():
@@ -47,7 +50,7 @@ def test_perfect_detections_score_one_and_none_scores_zero():
     assert iou(perfect(truth), truth, 2).tolist() == [1, 1]
     for kind in ("segm", "bbox"):
         assert average_precision(perfect(truth), truth, 2, kind) == pytest.approx(1)
-    nothing = [Found(np.zeros((0, SIZE, SIZE), bool), np.zeros(0, int), np.zeros(0))] * 4
+    nothing = [Found(np.zeros((0, 4)), np.zeros((0, SIZE, SIZE), bool), np.zeros(0, int), np.zeros(0))] * 4
     assert iou(nothing, truth, 2).tolist() == [0, 0] and average_precision(nothing, truth, 2) == 0
 
 
@@ -56,15 +59,42 @@ def test_iou_by_hand_of_the_confident_alone():
     half = truth.masks[0].copy()
     half[: np.where(half.any(axis=1))[0][0] + 13] = False  # the lower half of 26 rows
     found = perfect(truth)
-    found[0] = Found(half[None], np.array([1]), np.array([0.9]))
-    found[1] = Found(found[1].masks, found[1].labels, np.array([0.4]))
+    found[0] = replace(found[0], masks=half[None])
+    found[1] = replace(found[1], scores=np.array([0.4]))
     assert iou(found, truth, 3)[:2].tolist() == [0.5, 0] and np.isnan(iou(found, truth, 3)[2])
 
 
 def test_a_class_that_is_confused_counts_against_both():
     truth = scenes(2)
-    swapped = [Found(found.masks, 3 - found.labels, found.scores) for found in perfect(truth)]
+    swapped = [replace(found, labels=3 - found.labels) for found in perfect(truth)]
     assert iou(swapped, truth, 2).tolist() == [0, 0] and average_precision(swapped, truth, 2) == 0
+
+
+def test_average_precision_of_boxes_is_the_boxes_and_of_masks_the_masks():
+    """IoU 0.8 passes COCO's thresholds 0.5 to 0.8, seven of ten; a mask may be right in a wrong box."""
+    truth = scenes(2)
+    narrow = [replace(found, boxes=found.boxes - [0, 0, 4, 0]) for found in perfect(truth)]  # 16 of 20 columns
+    assert average_precision(narrow, truth, 2, "bbox") == pytest.approx(0.7)
+    assert average_precision(narrow, truth, 2) == pytest.approx(1)
+
+
+def test_a_false_detection_above_the_right_one_halves_the_precision():
+    truth = scenes(2)
+    found = perfect(truth)
+    both = {name: np.concatenate([getattr(each, name) for each in found]) for name in ("boxes", "masks")}
+    found[0] = Found(**both, labels=np.array([1, 1]), scores=np.array([0.8, 0.9]))  # the other image's mask is no find
+    assert average_precision(found, truth, 2) == pytest.approx((0.5 + 1) / 2)
+
+
+def test_masks_of_unlikely_detections_are_not_made_where_nobody_looks():
+    torch.manual_seed(0)
+    network, images = sdanet(2, SIZE), scenes(4).images
+    every = find(network, images)
+    middle = float(np.median(np.concatenate([each.scores for each in every])))
+    for all_, some in zip(every, find(network, images, least=middle), strict=True):
+        likely = all_.scores > middle
+        assert 0 < likely.sum() < len(likely) and np.array_equal(all_.scores[likely], some.scores)
+        assert np.array_equal(all_.masks[likely], some.masks) and np.array_equal(all_.boxes[likely], some.boxes)
 
 
 def test_mirroring_twice_changes_nothing_and_boxes_go_along():

@@ -74,17 +74,20 @@ def test_scans_in_pidrays_layout_keep_their_items(tmp_path):
     assert len(from_scans(scans, items[:1], SIZE, SIZE).masks) < len(found.masks)
 
 
-def test_a_labelled_data_set_has_an_instance_per_label_and_image(tmp_path):
+def test_a_labelled_data_set_has_an_instance_per_part_of_a_label(tmp_path):
     labels = LabelSet(("background", "hammer", "wrench"), ("#000000", "#ff0000", "#00ff00"), {})
     writer = LabelledWriter(tmp_path / "set", labels, {})
     label_map = np.zeros((SIZE, SIZE), np.uint8)
     label_map[2:10, 2:10], label_map[20:22, 20:22] = 2, 1  # the hammer is smaller than any item
+    label_map[10, 10] = label_map[30, 1] = 2  # touches by a corner; a speck far away
+    label_map[14:18, 24:28] = 2
     for seed in range(2):
         writer.add(np.full((SIZE, SIZE, 3), 9, np.uint8), label_map, seed=seed)
     writer.finish()
     found = from_dataset(tmp_path / "set", ["hammer", "wrench"])
-    assert len(found) == 2 and found.labels.tolist() == [2, 2] and found.owners.tolist() == [0, 1]
-    assert np.array_equal(found.masks[0], label_map == 2)
+    assert len(found) == 2 and found.labels.tolist() == [2] * 4 and found.owners.tolist() == [0, 0, 1, 1]
+    assert boxes_of(found.masks[:2]).tolist() == [[2, 2, 11, 11], [24, 14, 28, 18]]
+    assert found.masks[:2].sum() == 8 * 8 + 1 + 4 * 4
     with pytest.raises(OnemaskError, match="set: has no pliers; there are hammer, wrench"):
         from_dataset(tmp_path / "set", ["pliers"])
     assert Image.open(tmp_path / "set/images/000000.png").size == (SIZE, SIZE)

@@ -24,11 +24,14 @@ def test_a_ratio_that_asks_for_more_than_there_is():
 
 def test_labels_that_no_training_image_holds_are_named():
     two = Pairs(np.zeros((2, 3, 8, 8), np.uint8), np.stack([np.zeros((8, 8)), np.ones((8, 8))]).astype(np.uint8))
-    check_labels(two, ("background", "ear"), "real.npz")
-    with pytest.raises(OnemaskError, match="real.npz: no image holds 'tail'"):
-        check_labels(two, ("background", "ear", "tail"), "real.npz")
+    names = ("background", "ear", "tail")
+    check_labels(two, [two, pairs(1)], names, "real.npz")  # the data set annotates no tail
+    with pytest.raises(OnemaskError, match="real.npz: no image to train on holds 'tail'"):
+        check_labels(two, [pairs(1), pairs(1, 2)], names, "real.npz")
+    with pytest.raises(OnemaskError, match="a label map holds 2, there are labels 0 to 1"):
+        check_labels(two, [pairs(1, 2)], names[:2], "real.npz")
     with pytest.raises(OnemaskError, match="a label map holds 1, there are labels 0 to 0"):
-        check_labels(two, ("background",), "real.npz")
+        check_labels(two, [pairs(1)], names[:1], "real.npz")
 
 
 def test_splits_come_back_and_equal_ones_are_equal_bytes(tmp_path):

@@ -52,6 +52,15 @@ def test_attention_keeps_names_and_sizes():
     assert {name: level.shape for name, level in refined.items()} == {name: x.shape for name, x in levels.items()}
 
 
+def test_identical_levels_give_a_level_twice_itself_and_what_its_context_says():
+    """Uniform weights return the level from either selection: level + context(2 level), Wang et al. 2021."""
+    torch.manual_seed(0)
+    attention, level = SelectiveDenseAttention(32, 3), torch.randn(2, 32, 8, 8)
+    refined = attention({"0": level, "1": level, "2": level})
+    for number, name in enumerate("012"):
+        torch.testing.assert_close(refined[name], level + attention.context[number](2 * level))
+
+
 def scene(seed, size=64):
     """A bright rectangle of class 1 or 2, which differ in colour, on a dark ground."""
     rng = torch.Generator().manual_seed(seed)

@@ -304,6 +304,7 @@ rule scan_instances:
         counts={name: getattr(STUDY.sdanet, name) for name in ("real", "validation", "test")},
         scans=lambda w: scans_of(w).model_dump(include={"crop", "skip_bad", "root"}),
         resolution=lambda w: class_of(w).resolution,
+        seed=seed("{cls}", "sdanet", "scans"),
         code=code("scan_instances.py"),
     script:
         "../../scripts/scan_instances.py"

@@ -17,6 +17,7 @@ RoIHeads = detection.roi_heads.RoIHeads
 Sizes = list[tuple[int, int]]
 Targets = list[dict[str, Tensor]]
 IOUS = (0.5, 0.6, 0.7)
+LEAST = 0.05  # score of a detection
 LOSS_WEIGHTS = (1.0, 0.5, 0.25)
 BOX_WEIGHTS = ((10.0, 10.0, 5.0, 5.0), (20.0, 20.0, 10.0, 10.0), (30.0, 30.0, 15.0, 15.0))
 
@@ -39,6 +40,10 @@ class CascadeRoIHeads(nn.Module):
     def __init__(self, stages: Sequence[RoIHeads]) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
+
+    def least_score(self, score: float) -> None:
+        """Detections with at most this score are left out, and no mask is made of them."""
+        self.stages[-1].score_thresh = score
 
     def forward(
         self, features: Mapping[str, Tensor], proposals: list[Tensor], shapes: Sizes, targets: Targets | None = None

@@ -18,6 +18,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
 
+from onemask.downstream.cascade import LEAST
 from onemask.downstream.instances import Instances, boxes_of, target_of
 from onemask.downstream.loop import Device, Plan, Training, identity, train
 
@@ -40,8 +41,9 @@ class DetectorOptions:
 
 @dataclass(frozen=True)
 class Found:
-    """What a detector finds in one image: masks bool [k, H, W], labels and scores [k], best first."""
+    """What a detector finds in one image, best first: boxes float [k, 4] (x1, y1, x2, y2), masks bool [k, H, W]."""
 
+    boxes: np.ndarray
     masks: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
@@ -75,7 +77,8 @@ def train_detector(
         return sum(network(images, targets).values())
 
     def validate() -> dict[str, float]:
-        pixels = overlaps(find(network, validation.images, device), validation, num_classes)
+        found = find(network, validation.images, device, least=CONFIDENT)  # masks of others would not be looked at
+        pixels = overlaps(found, validation, num_classes)
         return {"iou": float(np.nanmean(class_iou(pixels)))}
 
     plan = Plan(
@@ -120,14 +123,17 @@ def scaled(image: np.ndarray) -> Tensor:
 
 
 @torch.no_grad()
-def find(network: nn.Module, images: np.ndarray, device: Device = "cpu", batch: int = 8) -> list[Found]:
-    """Detections in images uint8 [n, 3, H, W]."""
+def find(
+    network: nn.Module, images: np.ndarray, device: Device = "cpu", batch: int = 8, least: float = LEAST
+) -> list[Found]:
+    """Detections in images uint8 [n, 3, H, W] with a score above `least`."""
     network.eval()
+    network.roi_heads.least_score(least)
     found = []
     for start in range(0, len(images), batch):
         for result in network([scaled(image).to(device) for image in images[start : start + batch]]):
             cpu = {key: value.cpu().numpy() for key, value in result.items()}
-            found.append(Found(cpu["masks"][:, 0] >= 0.5, cpu["labels"], cpu["scores"]))
+            found.append(Found(cpu["boxes"], cpu["masks"][:, 0] >= 0.5, cpu["labels"], cpu["scores"]))
     return found
 
 
@@ -160,12 +166,11 @@ def average_precision(found: Sequence[Found], truth: Instances, num_classes: int
             "image_id": image,
             "category_id": int(label),
             "score": float(score),
-            "bbox": _corner_and_size(mask),
+            "bbox": _corner_and_size(box),
             "segmentation": _encoded(mask),
         }
         for image, each in enumerate(found)
-        for mask, label, score in zip(each.masks, each.labels, each.scores, strict=True)
-        if mask.any()
+        for box, mask, label, score in zip(each.boxes, each.masks, each.labels, each.scores, strict=True)
     ]
     if not len(truth.masks):
         return float("nan")
@@ -184,7 +189,7 @@ def average_precision(found: Sequence[Found], truth: Instances, num_classes: int
 
 def _dataset(truth: Instances, num_classes: int) -> dict[str, list[dict[str, object]]]:
     height, width = truth.images.shape[2:]
-    parts = enumerate(zip(truth.masks, truth.owners, truth.labels, strict=True), 1)
+    parts = enumerate(zip(truth.masks, boxes_of(truth.masks), truth.owners, truth.labels, strict=True), 1)
     return {
         "images": [{"id": image, "height": height, "width": width} for image in range(len(truth))],
         "categories": [{"id": label} for label in range(1, num_classes + 1)],
@@ -195,17 +200,17 @@ def _dataset(truth: Instances, num_classes: int) -> dict[str, list[dict[str, obj
                 "category_id": int(label),
                 "iscrowd": 0,
                 "area": float(mask.sum()),
-                "bbox": _corner_and_size(mask),
+                "bbox": _corner_and_size(box),
                 "segmentation": _encoded(mask),
             }
-            for number, (mask, owner, label) in parts
+            for number, (mask, box, owner, label) in parts
         ],
     }
 
 
-def _corner_and_size(mask: np.ndarray) -> list[float]:
-    """COCO's box of a mask: left, top, width, height."""
-    x1, y1, x2, y2 = boxes_of(mask[None])[0].tolist()
+def _corner_and_size(box: np.ndarray) -> list[float]:
+    """COCO's form of a box: left, top, width, height."""
+    x1, y1, x2, y2 = box.tolist()
     return [x1, y1, x2 - x1, y2 - y1]
 
 

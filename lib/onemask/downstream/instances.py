@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 from pycocotools import mask as coco_mask
+from scipy import ndimage
 from torch import Tensor
 
 from onemask.data.pidray import BELT, Scan, crop_and_resize, decode, read_image
@@ -94,7 +95,10 @@ def from_scans(scans: Sequence[Scan], categories: Sequence[str], crop: int, size
 
 
 def from_dataset(folder: str | Path, categories: Sequence[str]) -> Instances:
-    """The data set that `onemask annotate` wrote to a folder; OnemaskError where it has none of the categories."""
+    """The data set that `onemask annotate` wrote to a folder; OnemaskError where it has none of the categories.
+
+    It has one mask per label and image: what does not touch is an instance of its own, or a speck too small to be one.
+    """
     folder = Path(folder)
     content = read_json(folder / "annotations.json")
     names = {entry["id"]: entry["name"] for entry in content["categories"]}
@@ -103,12 +107,19 @@ def from_dataset(folder: str | Path, categories: Sequence[str]) -> Instances:
     found: dict[int, list[tuple[str, np.ndarray]]] = {entry["id"]: [] for entry in content["images"]}
     for entry in content["annotations"]:
         if (name := names[entry["category_id"]]) in categories:
-            found[entry["image_id"]].append((name, coco_mask.decode(entry["segmentation"]).astype(bool)))
+            mask = coco_mask.decode(entry["segmentation"])
+            found[entry["image_id"]] += [(name, component) for component in components(mask)]
     images = []
     for entry in content["images"]:
         with Image.open(folder / "images" / entry["file_name"]) as image:
             images.append(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
     return _gathered(images, list(found.values()), categories)
+
+
+def components(mask: np.ndarray) -> list[np.ndarray]:
+    """Bool masks of the parts of a mask [H, W] that do not touch each other, not even by a corner."""
+    numbered, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    return [numbered == number for number in range(1, count + 1)]
 
 
 def _gathered(

@@ -73,8 +73,8 @@ def train(run: Training, plan: Plan, seed: int, state: Path | None = None) -> li
     """Train; the network ends with its best weights. Returns the curve.
 
     With `state`, a safetensors file, a training of the same identity goes on from its last validation. OnemaskError
-    names seed and step where the loss or a weight is not finite, the state is then kept, and a validation split without
-    a score.
+    names seed and step where the loss, a weight or a statistic is not finite, the state is then kept, and a validation
+    split without a score.
     """
     if state and state.is_file():
         load_state(state, run)
@@ -91,7 +91,7 @@ def train(run: Training, plan: Plan, seed: int, state: Path | None = None) -> li
     for batch in tqdm(batches, total=plan.steps, initial=run.step, desc="train", unit="step", mininterval=1):
         losses.append(_step(run, plan, batch, seed))
         if run.step % plan.evaluate_every == 0 or run.step == plan.steps:
-            _check_finite([parameter.detach() for parameter in run.network.parameters()], run.step, plan, seed)
+            _check_finite(list(run.network.state_dict().values()), run.step, plan, seed)
             scores = plan.validate()
             if not math.isfinite(scores[plan.metric]):
                 raise OnemaskError(f"{plan.section}: no {plan.metric} on the validation split; give it more images")
@@ -117,7 +117,8 @@ def identity(network: nn.Module, arrays: Iterable[np.ndarray], options: object, 
     for tensor in network.state_dict().values():
         digest.update(tensor.cpu().numpy().tobytes())
     for array in arrays:
-        digest.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))  # not a copy: scans are gigabytes
     return digest.hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +42,18 @@ def mixed(real: Pairs, synthetic: Pairs | None, ratio: int) -> Pairs:
     return Pairs(np.concatenate([real.images, chosen.images]), np.concatenate([real.label_maps, chosen.label_maps]))
 
 
-def check_labels(pairs: Pairs, labels: tuple[str, ...], what: str) -> None:
-    """OnemaskError for a value without a label, and for a label that no pair of a training split holds."""
-    there = np.unique(pairs.label_maps)
-    if len(there) and there.max() >= len(labels):
-        raise OnemaskError(f"{what}: a label map holds {there.max()}, there are labels 0 to {len(labels) - 1}")
-    if missing := [name for value, name in enumerate(labels) if value not in there]:
-        raise OnemaskError(f"{what}: no image holds {missing[0]!r}; give more images, or leave the label out")
+def check_labels(training: Pairs, scored: Sequence[Pairs], labels: tuple[str, ...], what: str) -> None:
+    """OnemaskError for a value without a label, and for a label of a `scored` split that none to train on holds.
+
+    A label that is in neither is one that the data set does not annotate.
+    """
+    there, wanted = (
+        np.unique(np.concatenate([np.unique(pairs.label_maps) for pairs in each])) for each in ([training], scored)
+    )
+    if (largest := max([*there, *wanted], default=0)) >= len(labels):
+        raise OnemaskError(f"{what}: a label map holds {largest}, there are labels 0 to {len(labels) - 1}")
+    if missing := [labels[value] for value in wanted if value not in there]:
+        raise OnemaskError(f"{what}: no image to train on holds {missing[0]!r}; give more images")
 
 
 def write_splits(path: str | Path, splits: Mapping[str, Pairs]) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from onemask.downstream.attention import SelectiveDenseAttention
-from onemask.downstream.cascade import BOX_WEIGHTS, IOUS, AgnosticPredictor, CascadeRoIHeads, RoIHeads
+from onemask.downstream.cascade import BOX_WEIGHTS, IOUS, LEAST, AgnosticPredictor, CascadeRoIHeads, RoIHeads
 from onemask.downstream.deeplab import ResidualBlock
 from onemask.downstream.loop import mixed_precision
 from onemask.downstream.vision import IntermediateLayerGetter, detection, ops, resnet101
@@ -120,7 +120,7 @@ def _stage(
         "batch_size_per_image": 64,
         "positive_fraction": 0.25,
         "bbox_reg_weights": weights,
-        "score_thresh": 0.05,
+        "score_thresh": LEAST,
         "nms_thresh": 0.5,
         "detections_per_img": 100,
     }

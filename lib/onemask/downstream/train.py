@@ -29,7 +29,6 @@ class TrainingOptions:
     learning_rate: float = 0.001
     weight_decay: float = 1e-4
     evaluate_every: int = 50
-    metric: str = "wiou"  # by which the best weights are chosen
 
 
 def train_segmenter(
@@ -66,7 +65,7 @@ def train_segmenter(
         section="downstream",
         steps=options.steps,
         evaluate_every=options.evaluate_every,
-        metric=options.metric,
+        metric="wiou",
         rate=lambda step: options.learning_rate * (1 + math.cos(math.pi * step / options.steps)) / 2,
         draw=draw,
         loss_of=loss_of,
@@ -105,7 +104,7 @@ def scaled(images: Tensor) -> Tensor:
 def predict(network: nn.Module, images: np.ndarray, device: Device = "cpu", batch: int = 16) -> np.ndarray:
     """Label maps uint8 [n, H, W] of images uint8 [n, 3, H, W]."""
     network.eval()
-    parts = [scaled(torch.from_numpy(images[i : i + batch]).to(device)) for i in range(0, len(images), batch)]
+    parts = (scaled(torch.from_numpy(images[i : i + batch]).to(device)) for i in range(0, len(images), batch))
     return np.concatenate([network(part)["out"].argmax(dim=1).to(torch.uint8).cpu().numpy() for part in parts])
 
 

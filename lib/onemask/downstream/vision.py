@@ -3,7 +3,8 @@
 Beside a CPU build of torch, PyPI's torchvision finds no compiled operators, and its import fails for want of a declared
 `torchvision::nms`. Declaring the operators that its import asks for lets it in. Networks and transforms then work;
 non-maximum suppression and RoIAlign are ours, behind torchvision's own `ops.nms` and `ops.roi_align` (torchvision's
-RoIAlign in plain torch takes seconds for the boxes of a few images).
+RoIAlign in plain torch takes seconds for the boxes of a few images). With compiled operators torchvision still takes
+the latter on a GPU under deterministic algorithms.
 """
 
 # ruff: noqa: E402 (the declaration comes before what needs it)
@@ -87,7 +88,7 @@ except RuntimeError:
     import torchvision
 
     torchvision.ops.boxes._assert_has_ops = lambda: None  # ops.nms asks for compiled operators before it looks for one
-    sys.modules["torchvision.ops.roi_align"]._roi_align = align
+sys.modules["torchvision.ops.roi_align"]._roi_align = align
 
 from torchvision import ops, tv_tensors
 from torchvision.models import detection, resnet50, resnet101

@@ -46,11 +46,11 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any], study: str) -> Table:
     settings, best = options["settings"], table["iou_mean"].max()
     caption = (
         f"SDANet ({escape(settings['body'])}) trained on {settings['real']} annotated scans and, by the ratio R:A, on"
-        f" generated ones that {escape(options['title'])} annotated, a segmenter per item fitted on one scan of each;"
-        f" study {study}. {settings['steps']} steps of {settings['batch']} scans. In percent: mean and sample standard"
-        f" deviation over {ranged(table['runs'])} runs, on the same {ranged(table['images'])} real test scans; IoU is"
-        " the mean over items, of all confident detections rasterised per item; AP is COCO's. Gains are in points of"
-        " IoU, run by run. Italics: Section 8.2 of the paper."
+        f" generated ones that {escape(options['title'])} annotated, a segmenter per item, fitted on one scan of every"
+        f" item; study {study}. {settings['steps']} steps of {settings['batch']} scans. In percent: mean and sample"
+        f" standard deviation over {ranged(table['runs'])} runs, on the same {ranged(table['images'])} real test scans;"
+        " IoU is the mean over items, of all confident detections rasterised per item; AP is COCO's. Gains are in"
+        " points of IoU, run by run. Bold: highest IoU. Italics: Section 8.2 of the paper."
     )
     names = ["IoU", "gain", f"{PUBLISHED} gain", "AP (masks)", "AP (boxes)"]
     lines = [_line(row, best) for row in table.to_dict("records")]

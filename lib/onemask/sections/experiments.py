@@ -149,6 +149,12 @@ class SDANetSettings(Section):
     warm_up: Natural = 50
     evaluate_every: Positive = 100
 
+    @model_validator(mode="after")
+    def _scans_suffice(self) -> SDANetSettings:
+        if self.batch > self.real:
+            raise ValueError(f"batch: {self.batch} is more than the {self.real} real scans")
+        return self
+
 
 class TableSettings(Section):
     """Looks of Table 2: changing them re-runs the table alone."""

@@ -41,5 +41,6 @@ with job(snakemake):
         for image, (intersection, union) in enumerate(pixels[:, :, number].T)
     ]
     write_csv(snakemake.output.rows, rows, list(rows[0]))
-    write_csv(snakemake.output.curve, curve, ["step", "loss", "iou"])
+    curve = [{"study": params.study, "ratio": wildcards.ratio, "run": wildcards.run, **row} for row in curve]
+    write_csv(snakemake.output.curve, curve, list(curve[0]))
     state.unlink(missing_ok=True)

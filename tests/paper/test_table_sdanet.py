@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from onemask.files import write_csv
+from onemask.paper import fig_sdanet
 from onemask.paper.table_sdanet import make
 
 from .common import PUBLISHED, check_latex, check_page, outputs_in, row_of
@@ -38,3 +39,15 @@ def test_gains_are_taken_run_by_run_beside_the_published(tmp_path):
     assert row_of(text, "1:5")[0].startswith(r"\textbf{70.0}") and "2 runs" in text and "SwAV\\_x" in text
     assert "--" in row_of(text, "Real images alone")
     check_page(text, tmp_path)
+
+
+def test_curves_have_a_line_per_ratio_at_the_mean_of_the_runs():
+    rows = [
+        {"study": "demo", "ratio": ratio, "run": run, "step": step, "loss": 3 - step, "iou": 0.1 * (step + run + ratio)}
+        for ratio in (0, 1, 10)
+        for run in (0, 1)
+        for step in (1, 2)
+    ]
+    loss, iou = fig_sdanet.draw(pd.DataFrame(rows)).axes
+    assert [line.get_label() for line in iou.lines] == ["real scans alone", "1:1", "1:10"]
+    assert iou.lines[1].get_ydata() == pytest.approx([25, 35]) and loss.lines[0].get_ydata() == pytest.approx([2, 1])

@@ -42,6 +42,8 @@ if CASE:
     TABLES.insert(TABLES.index("table7"), "table6")
     FIGURES += ["fig13", "figC3", "figC4"]
 DOWNSTREAM_FIGURES = ["fig_downstream", "fig_downstream_examples"]
+if CASE and STUDY.sdanet.method:
+    DOWNSTREAM_FIGURES.append("fig_sdanet")
 PUBLISHED = [
     *(f"{name}.{kind}" for name in TABLES for kind in ("tex", "csv")),
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),

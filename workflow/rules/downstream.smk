@@ -390,6 +390,20 @@ use rule table1 as table_sdanet with:
         code=code("paper.py", "onemask.paper.table_sdanet"),
 
 
+use rule fig1 as fig_sdanet with:
+    input:
+        curves=sdanet_files("curve.csv"),
+    output:
+        pdf=f"{RESULTS}/fig_sdanet.pdf",
+        png=report(f"{RESULTS}/fig_sdanet.png", caption="../report/fig_sdanet.rst", category="Figures"),
+    log:
+        f"{LOGS}/fig_sdanet.log",
+    params:
+        module="fig_sdanet",
+        options={},
+        code=code("paper.py", "onemask.paper.fig_sdanet"),
+
+
 use rule claims as claims_downstream with:
     input:
         claims=repository("config/claims_downstream.yaml"),

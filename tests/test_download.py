@@ -33,8 +33,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(fault)
             return
         start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked and fault != "no ranges" else 0
-        if start > len(CONTENT):
-            self.send_error(416)
+        if start >= len(CONTENT):
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{len(CONTENT)}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         body = CONTENT[start:]
         if fault == "another start":

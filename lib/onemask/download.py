@@ -98,6 +98,8 @@ def _fetch(url: str, part: Path, timeout: float) -> None:
             write_text(_tag(part), _validator(answer.headers))
             _copy(url, answer, part, have if resumed else 0)
     except HTTPError as error:
+        if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{have}":
+            return  # killed before its hash was taken: all of it is there
         if error.code == 416:  # the file is shorter than the part
             part.unlink()
             raise Interrupted("what was there is no part of the file any more") from None

@@ -21,9 +21,9 @@ def require(path: Path) -> None:
         raise OnemaskError(f"{path}: nothing to promote; make it with `snakemake --cores all {path}`")
 
 
-def settings_block(settings: Section) -> str:
+def settings_block(settings: Section, without: set[str] | None = None) -> str:
     """A section of the configuration as a fenced JSON block."""
-    return f"```json\n{json.dumps(settings.model_dump(mode='json'), indent=2)}\n```\n"
+    return f"```json\n{json.dumps(settings.model_dump(mode='json', exclude=without), indent=2)}\n```\n"
 
 
 def generator_card(study: Study, name: str, metrics: Path, score: Mapping[str, Any]) -> str:
@@ -31,15 +31,18 @@ def generator_card(study: Study, name: str, metrics: Path, score: Mapping[str, A
     require(metrics)
     with open(metrics, newline="", encoding="utf-8") as stream:
         last = list(csv.DictReader(stream))[-1]
+    entry = study.classes[name]
+    images = f"{entry.scans.train if entry.scans else entry.generator_training.renders:,}"
     return (
         f"# Generator of the demo's {name} world\n\n"
-        f"StyleGAN2-ADA at {study.classes[name].resolution} px, weights in half precision, trained on own renders.\n\n"
+        f"StyleGAN2-ADA at {entry.resolution} px, weights in half precision, trained on {images} of"
+        " our own renders.\n\n"
         f"- made by `snakemake --cores all results/{study.study}/generators/{name}/generator.safetensors`\n"
         f"- study seed {study.seed}, images seen: {float(last['kimg']):g} thousand\n"
         f"- Frechet distance over {score['features']} features, {score['samples']} samples against as many unseen"
         f" renders, psi 1: {score['frechet_distance']:.2f} (not FID: other features)\n"
         f"- samples of the first 64 seeds at psi {study.truncation}: `{name}.png`\n\n"
-        f"{settings_block(study.classes[name].generator_training)}"
+        f"{settings_block(entry.generator_training, {'renders'})}"
     )
 
 

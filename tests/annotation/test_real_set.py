@@ -60,6 +60,13 @@ class Inverter:
         return Inversion(numbers[:, None, None].expand(-1, 4, 2), torch.where(numbers % 5 == 0, 10.0, 25.0))
 
 
+def test_no_good_inversion_at_all_is_one_line_even_where_fewer_are_allowed():
+    poor = [each for number, each in enumerate(images(30, ())) if number % 5 == 0]
+    few = replace(SMALL, allow_fewer=True)
+    with pytest.raises(OnemaskError, match=r"of 6 images none has an inversion of 18 dB \(the best: 10.0\); lower"):
+        make_real_set(poor, MAPPING, LABELS, Inverter(), SIZE, few, seed=1)
+
+
 def names(annotated, split):
     return [annotated.metadata["images"][index] for index in annotated.splits[split]]
 

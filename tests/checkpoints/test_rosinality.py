@@ -104,6 +104,17 @@ def test_truncated_files_are_one_line(generator, tmp_path, archive):
             read_generator(path)
 
 
+def test_a_flipped_byte_is_one_line(generator, tmp_path):
+    path = save(tmp_path / "550000.pt", generator)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        largest = max((info for info in archive.infolist() if "/data/" in info.filename), key=lambda i: i.file_size)
+    place = largest.header_offset + 30 + len(largest.filename) + 200  # within its values
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+    with pytest.raises(OnemaskError, match="^[^\n]*550000.pt: .*cannot be read .*CRC.*; fetch it again$"):
+        read_generator(path)
+
+
 def rewritten(path, change):
     """The archive with its members changed: `change(name, bytes)` gives new bytes, None leaves a member out."""
     with zipfile.ZipFile(path) as archive:

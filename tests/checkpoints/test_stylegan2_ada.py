@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from onemask.annotation.command import Request, run
+from onemask.checkpoints.architecture import architecture
 from onemask.checkpoints.reader import read_generator, read_tensors
 from onemask.errors import OnemaskError
 from onemask.stylegan2.checkpoint import save_generator
@@ -63,7 +64,7 @@ def test_weights_of_another_rank(generator, tmp_path, monkeypatch):
 
 
 def test_channels_that_follow_no_rule(generator, tmp_path, monkeypatch):
-    generator.synthesis.b4.conv1.weight = torch.nn.Parameter(torch.zeros(7, 12, 3, 3))
+    generator.synthesis.b4.conv1.weight = torch.nn.Parameter(torch.zeros(7, 7, 3, 3))
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
     with pytest.raises(OnemaskError, match="follow no channel_base"):
         read_generator(path)
@@ -131,8 +132,42 @@ def test_modules_and_storages_that_are_shared_do_not_multiply(generator, tmp_pat
     storage = torch.zeros(10_000).__reduce_ex__(2)[1][0]
     views = [Calls(torch._utils._rebuild_tensor_v2, storage, 0, (10_000,), (1,)) for _ in range(50)]
     path.write_bytes(pickle.dumps({"G_ema": persistent({str(n): view for n, view in enumerate(views)})}, protocol=3))
-    with pytest.raises(OnemaskError, match="together they are larger than the file"):
+    with pytest.raises(OnemaskError, match="a tensor too many: together they are larger than the file"):
         read_tensors(path)
+
+
+def test_storages_that_share_their_bytes_do_not_multiply(generator, tmp_path, monkeypatch):
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
+    content = torch.zeros(10_000).__reduce_ex__(2)[1][0].__reduce__()[1][0]
+    records = {str(number): in_storage(content) for number in range(50)}  # pickled once, named fifty times
+    path.write_bytes(pickle.dumps({"G_ema": persistent(records)}, protocol=3))
+    assert path.stat().st_size < 2 * len(content)
+    with pytest.raises(OnemaskError, match="a storage too many: together they are larger than the file"):
+        read_tensors(path)
+
+
+HUGE = {
+    "mapping": {"mapping.fc0.weight": (1, 60_000), "mapping.fc1.weight": (60_000, 1)},
+    "channels": {"synthesis.b4.conv1.weight": (60_000, 1, 1, 1), "synthesis.b8.conv1.weight": (60_000, 1, 1, 1)},
+    "layers": {f"mapping.fc{number}.weight": (4, 4) for number in range(900)},
+    "blocks": {
+        f"synthesis.b{2**power}.{name}.weight": shape
+        for power in range(2, 17)
+        for name, shape in (("conv1", (4, 4, 3, 3)), ("torgb", (3, 4, 1, 1)))
+    },
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_a_small_file_cannot_ask_for_a_huge_network(name):
+    tensors = {
+        **{"mapping.fc0.weight": torch.zeros(4, 4), "mapping.fc1.weight": torch.zeros(4, 4)},
+        **{f"synthesis.b{size}.conv1.weight": torch.zeros(4, 4, 3, 3) for size in (4, 8)},
+        **{f"synthesis.b{size}.torgb.weight": torch.zeros(3, 4, 1, 1) for size in (4, 8)},
+    }
+    assert architecture(tensors, "net")["resolution"] == 8
+    with pytest.raises(OnemaskError, match="^net: "):
+        architecture(tensors | {key: torch.zeros(shape) for key, shape in HUGE[name].items()}, "net")
 
 
 def test_a_truncated_file(generator, tmp_path, monkeypatch):

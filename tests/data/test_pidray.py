@@ -93,6 +93,10 @@ BAD = {
     "masks of another size": ({"segmentation": rle(RIGHT[:, :5], True)}, r"mask is \[12, 5\], the image is \[12, 20\]"),
     "annotations without image": ({"image_id": 5}, "is of image 5, which is not there"),
     "broken polygons": ({"segmentation": [[1, 2, 3]]}, "a polygon is no list of x, y pairs"),
+    "broken masks": (
+        {"segmentation": {"size": [HEIGHT, WIDTH], "counts": [3, 4]}},
+        "its run lengths do not fill the image",
+    ),
 }
 
 
@@ -107,6 +111,29 @@ def test_a_bad_annotation_is_one_line_or_counted(tmp_path, kind):
     assert data.left_out == {kind: 1} and len(data.splits["train"][0].items) == 2
 
 
+@pytest.mark.parametrize("corners", [["a"] * 6, "text", {"x": 1}, [1, 2, None, 4, 5, 6]])
+def test_a_polygon_of_something_else_is_one_line(tmp_path, corners):
+    archive(tmp_path, train={0: {"segmentation": [corners]}})
+    with pytest.raises(OnemaskError, match="train.json: annotation 0 of xray_train00000.png: a polygon is no list"):
+        read_pidray(tmp_path)
+
+
+def test_images_of_one_id_go_with_all_annotations_of_that_id(tmp_path):
+    """Whose they are nobody knows."""
+    archive(tmp_path)
+    path = tmp_path / "annotations/train.json"
+    content = json.loads(path.read_text("utf-8-sig"))
+    content["images"].append({**content["images"][1], "id": 0})
+    (tmp_path / "train/xray_train00002.png").write_bytes((tmp_path / "train/xray_train00001.png").read_bytes())
+    content["images"][2]["file_name"] = "xray_train00002.png"
+    path.write_text(json.dumps(content))
+    with pytest.raises(OnemaskError, match="xray_train00000.png has the id 0, and so has another image"):
+        read_pidray(tmp_path)
+    data = read_pidray(tmp_path, skip_bad=True)
+    assert data.left_out == {"clashing ids": 2, "annotations without image": 3}
+    assert [(scan.stem, scan.items) for scan in data.splits["train"]] == [("xray_train00001", ())]
+
+
 def test_an_image_without_file_and_files_of_one_name(tmp_path):
     archive(tmp_path, "v1")
     (tmp_path / "train/xray_train00001.png").unlink()
@@ -119,7 +146,12 @@ def test_an_image_without_file_and_files_of_one_name(tmp_path):
     assert read_pidray(tmp_path, skip_bad=True).left_out == {"images without file": 1, "clashing names": 1}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"images": [{}], "annotations": [], "categories": []}'])
+SIZELESS = '{"images": [{"id": 0, "file_name": "a", "height": "x", "width": 3}], "annotations": [], "categories": []}'
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"images": [{}], "annotations": [], "categories": []}', SIZELESS, SIZELESS.replace('"x"', "0")]
+)
 def test_a_file_that_is_not_coco_json_is_one_line(tmp_path, text):
     archive(tmp_path)
     (tmp_path / "annotations/train.json").write_text(text)

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from onemask.errors import OnemaskError
-from onemask.files import read_safetensors
+from onemask.files import read_safetensors, write_safetensors
 from onemask.stylegan2.checkpoint import load_generator
 from onemask.training import loop
 from onemask.training.augment import TRANSFORMS, adapt, augment, colour_matrices, geometric_matrices
+from onemask.training.distributed import average_gradients
 from onemask.training.losses import (
     discriminator_loss,
     generator_loss,
@@ -166,6 +167,65 @@ def test_milestones_are_the_averaged_generators_on_the_way(images, tmp_path):
     assert all(torch.equal(kept[name], tensor) for name, tensor in trainer.average.state_dict().items())
 
 
+@pytest.mark.parametrize("batch", [8, 24, 32])
+def test_there_is_a_milestone_past_every_multiple_and_at_the_end(batch):
+    """Snapshots every ten thousand images, or as near as the batch allows; milestones every fifty; 220 in all."""
+    settings = replace(TINY, batch=batch, kimg=220, snapshot_kimg=10, milestone_kimg=50)
+    steps, total = round(10_000 / batch), math.ceil(220_000 / batch)
+    seen = [batch * step for step in range(0, total, steps)] + [batch * total]
+    kept = [after for before, after in zip(seen, seen[1:], strict=False) if loop.is_milestone(settings, before, after)]
+    assert len(kept) == 5 and kept[-1] >= 220_000
+    late = [image - 1000 * kimg for image, kimg in zip(kept, (50, 100, 150, 200), strict=False)]
+    assert all(0 <= images < 10_000 + batch for images in late)
+
+
+def test_a_kill_before_the_state_is_written_loses_no_row_and_no_milestone(images, tmp_path, monkeypatch):
+    *_, _ = loop.train(BAGGAN, images, tmp_path / "whole", seed=5)
+
+    class Kill(Exception):
+        pass
+
+    def kill(*_):
+        raise Kill
+
+    with monkeypatch.context() as patch, pytest.raises(Kill):
+        patch.setattr(loop, "save_state", kill)
+        list(loop.train(BAGGAN, images, tmp_path / "killed", seed=5))
+    *_, _ = loop.train(BAGGAN, images, tmp_path / "killed", seed=5)
+    names = [[path.name for path in sorted((tmp_path / run / "milestones").iterdir())] for run in ("whole", "killed")]
+    rows = [(tmp_path / run / "metrics.csv").read_text().splitlines() for run in ("whole", "killed")]
+    assert names[0] == names[1] and [len(each) for each in rows] == [3, 3]
+
+
+def test_weights_that_are_not_finite_do_not_become_the_last_good_state(images, tmp_path, monkeypatch):
+    *_, _ = loop.train(replace(TINY, kimg=0.04), images, tmp_path, seed=5)
+    kept = (tmp_path / "state.safetensors").read_bytes()
+    update = loop._update_average
+
+    def spoil(trainer, settings):
+        update(trainer, settings)
+        if trainer.step == 9:  # the last of the second snapshot: its losses are finite
+            next(trainer.discriminator.parameters()).data.fill_(math.nan)
+
+    monkeypatch.setattr(loop, "_update_average", spoil)
+    with pytest.raises(OnemaskError, match="step 10: a weight of the discriminator is not finite; the last good state"):
+        list(loop.train(TINY, images, tmp_path, seed=5))
+    assert (tmp_path / "state.safetensors").read_bytes() == kept
+
+
+def test_terms_are_switched_off(images, tmp_path):
+    off = replace(TINY, r1_gamma=0.0, style_mixing=0.0, ada_target=0.0)
+    *_, trainer = loop.train(off, images, tmp_path / "off", seed=5)
+    row = (tmp_path / "off/metrics.csv").read_text().splitlines()[1].split(",")
+    terms = dict(zip(loop.METRICS, map(float, row), strict=True))
+    assert terms["r1"] == terms["ada_p"] == 0 and trainer.ada_p == 0
+    assert trainer.optimizer_d.param_groups[0]["lr"] == off.learning_rate, "nothing lazy to make up for"
+    ws = loop.mixed_ws(trainer.generator, 8, 0.0, torch.device("cpu"))
+    assert torch.equal(ws, ws[:, :1].expand_as(ws))
+    mixed = loop.mixed_ws(trainer.generator, 8, 1.0, torch.device("cpu"))
+    assert not torch.equal(mixed, mixed[:, :1].expand_as(mixed))
+
+
 def test_training_moves_the_generator_and_another_seed_elsewhere(images, tmp_path):
     start = weights(loop.new_trainer(TINY, 5, torch.device("cpu")))
     *_, one = loop.train(TINY, images, tmp_path / "one", seed=5)
@@ -178,6 +238,20 @@ def test_a_state_of_other_settings_is_refused(images, tmp_path):
     *_, _ = loop.train(TINY, images, tmp_path, seed=5)
     with pytest.raises(OnemaskError, match="other settings"):
         next(loop.train(replace(TINY, channel_max=4, kimg=1), images, tmp_path, seed=5))
+
+
+def test_an_older_version_s_state_or_metrics_are_refused(images, tmp_path):
+    *_, trainer = loop.train(TINY, images, tmp_path, seed=5)
+    metrics = tmp_path / "metrics.csv"
+    metrics.write_text("kimg,loss_g\n0.08,1\n")
+    with pytest.raises(OnemaskError, match=r"metrics.csv: an older version's, of other columns; remove it"):
+        next(loop.train(replace(TINY, kimg=1), images, tmp_path, seed=5))
+    metrics.unlink()
+    tensors, counters = read_safetensors(tmp_path / "state.safetensors")
+    counters.pop("path_length")
+    write_safetensors(tmp_path / "state.safetensors", tensors, counters)
+    with pytest.raises(OnemaskError, match="an older version's, without path_length; remove it to start afresh"):
+        next(loop.train(replace(TINY, kimg=1), images, tmp_path, seed=5))
 
 
 def test_a_state_that_has_seen_more_than_kimg_is_refused(images, tmp_path):
@@ -208,8 +282,25 @@ def test_bfloat16_tracks_float32(images, tmp_path):
     torch.testing.assert_close(*outputs, atol=0.1, rtol=0)
 
 
-def test_two_processes_average_and_stay_equal_to_one_state(images, tmp_path):
-    """Under torchrun with gloo: the run ends, resumes, and its first discriminator step sees the mean gradient."""
+def _averaged(rank, folder):
+    """One of two processes: gradients rank + 1 and 3 (rank + 1), averaged."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/sync", rank=rank, world_size=2)
+    layer = torch.nn.Linear(2, 1)
+    layer.weight.grad, layer.bias.grad = torch.full((1, 2), 1.0 + rank), torch.full((1,), 3.0 * (1 + rank))
+    average_gradients(layer, 2)
+    torch.save([layer.weight.grad, layer.bias.grad], f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_gradients_are_averaged_over_processes(tmp_path):
+    torch.multiprocessing.spawn(_averaged, (str(tmp_path),), nprocs=2)
+    for rank in (0, 1):
+        weight, bias = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        assert weight.tolist() == [[1.5, 1.5]] and bias.tolist() == [4.5]
+
+
+def test_two_processes_end_in_one_state_resumed_or_not(images, tmp_path):
+    """Under torchrun with gloo."""
     np.save(tmp_path / "images.npy", images)
     settings = dataclasses.asdict(TINY)
     two = Run(settings, str(tmp_path / "images.npy"), str(tmp_path / "two"), seed=5, truncation=0.7, processes=2)

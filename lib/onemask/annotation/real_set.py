@@ -103,6 +103,12 @@ def make_real_set(
     supply = fitting.good()
     for name in FITTED:
         splits[name] = _take(supply, getattr(settings, name), name, settings)
+    if not splits["exemplars"]:
+        best = max((psnr for _, _, psnr in fitting.inverted.values()), default=0.0)
+        raise OnemaskError(
+            f"annotated_set: of {len(fitting.inverted)} images none has an inversion of {settings.min_psnr:g} dB"
+            f" (the best: {best:.1f}); lower annotated_set.min_psnr, or give it more real.steps"
+        )
     taken = {name for names in splits.values() for name in names}
     supply = testing.good() if own else supply
     splits[TEST] = _take(supply, settings.test, TEST, settings)

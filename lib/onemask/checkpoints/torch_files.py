@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -15,6 +16,7 @@ from onemask.checkpoints.torch_tensors import DTYPES, GLOBALS, Description, Tens
 from onemask.errors import OnemaskError
 
 ARCHIVE = b"PK\x03\x04"  # how a zip file begins
+DAMAGED = (zipfile.BadZipFile, EOFError, struct.error, ValueError)  # what zipfile says of one
 
 
 def read_torch_file(
@@ -34,7 +36,7 @@ def read_torch_file(
             return _archive(stream, Path(path), known, prefixes) if archive else _stream(stream, Path(path), known)
     except OSError as error:
         raise OnemaskError(f"{path}: not readable ({error.strerror or error})") from None
-    except zipfile.BadZipFile as error:
+    except DAMAGED as error:
         raise OnemaskError(f"{path}: not a complete archive ({error}); fetch it again") from None
 
 
@@ -71,8 +73,8 @@ def _stored(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
         return archive.read(name)
     except KeyError:
         raise OnemaskError(f"{path}: holds no {name}") from None
-    except RuntimeError as error:
-        raise OnemaskError(f"{path}: {name} cannot be read ({error})") from None
+    except (*DAMAGED, RuntimeError) as error:
+        raise OnemaskError(f"{path}: {name} cannot be read ({error}); fetch it again") from None
 
 
 def _stream(stream: BinaryIO, path: Path, allowed: Collection[str]) -> tuple[Any, TensorReader]:

@@ -60,12 +60,13 @@ def read_header(stream: BinaryIO, where: str) -> None:
 class TensorReader:
     """Makes tensors of the records of one file, of which errors name `where`.
 
-    `budget` is the most bytes that all of them together may take: records that share a storage could multiply it.
+    `budget` is the most bytes that all of them together may take, and so may their storages: records that share a
+    storage, or storages that share their bytes, could multiply it.
     `load` gives the values of a storage that lies beside the pickle; without it every storage must be in the pickle.
     """
 
     def __init__(self, where: str, budget: int, load: Callable[[Description], np.ndarray] | None = None) -> None:
-        self.where, self.budget, self.load = where, budget, load
+        self.where, self.budget, self.storage_budget, self.load = where, budget, budget, load
         self.storages: dict[int | str, Tensor] = {}
 
     def tensor(self, record: Made) -> Tensor:
@@ -94,13 +95,21 @@ class TensorReader:
         if isinstance(source, Persistent) and self.load:
             described = self.describe(source)
             if described.key not in self.storages:
+                self._charge(described.numel * described.dtype.itemsize)
                 self.storages[described.key] = torch.from_numpy(self.load(described))
             return self.storages[described.key]
         if not (isinstance(source, Made) and source.function.name == STORAGE and len(source.arguments) == 1):
             raise self.error("a tensor without a storage of its own")
         if id(source) not in self.storages:
-            self.storages[id(source)] = self.values(self.content(source.arguments[0]))
+            content = self.content(source.arguments[0])
+            self._charge(len(content))
+            self.storages[id(source)] = self.values(content)
         return self.storages[id(source)]
+
+    def _charge(self, count: int) -> None:
+        self.storage_budget -= count
+        if self.storage_budget < 0:
+            raise self.error("a storage too many: together they are larger than the file")
 
     def describe(self, record: Any) -> Description:
         """("storage", its class, key, device, number of values, ...) as a description."""

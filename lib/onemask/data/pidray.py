@@ -185,6 +185,9 @@ def _read_json(path: Path) -> dict[str, Any]:
             for entry in content[part]:
                 if missing := [key for key in needed if key not in entry]:
                     raise ValueError(f"one of {part} has no {missing[0]}")
+        for entry in content["images"]:
+            if not all(isinstance(entry[side], int) and entry[side] > 0 for side in ("height", "width")):
+                raise ValueError(f"{entry['file_name']} is {entry['width']} x {entry['height']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OnemaskError(f"{path}: not COCO JSON ({error}); unpack it again") from None
     return content
@@ -193,10 +196,11 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _images(path: Path, folder: Path, content: Mapping[str, Any], problems: Problems) -> dict[int, Scan]:
     """The images of one file by their id, without their items."""
     scans: dict[int, Scan] = {}
+    numbers = Counter(entry["id"] for entry in content["images"])
     for entry in content["images"]:
         name = Path(str(entry["file_name"])).name
-        if entry["id"] in scans:
-            problems.report("clashing ids", f"{path}: two images have the id {entry['id']}")
+        if numbers[entry["id"]] > 1:  # whose are its annotations? all of its images go
+            problems.report("clashing ids", f"{path}: {name} has the id {entry['id']}, and so has another image")
         elif not (folder / name).is_file():
             problems.report("images without file", f"{path}: {name} is not in {folder}")
         else:
@@ -231,6 +235,20 @@ def _fault(entry: Mapping[str, Any], scan: Scan | None, names: Mapping[int, str]
     if rle and list(segmentation.get("size", [])) != [scan.height, scan.width]:
         size = f"{segmentation.get('size')}, the image is [{scan.height}, {scan.width}]"
         return "masks of another size", f"of {scan.file.name}: its mask is {size}"
-    if not rle and any(len(polygon) < 6 or len(polygon) % 2 for polygon in segmentation):
+    counts = segmentation["counts"] if rle else []
+    if isinstance(counts, list) and rle and not _fills(counts, scan.height * scan.width):
+        return "broken masks", f"of {scan.file.name}: its run lengths do not fill the image"
+    if not rle and not all(map(_is_polygon, segmentation)):
         return "broken polygons", f"of {scan.file.name}: a polygon is no list of x, y pairs of three corners or more"
     return None
+
+
+def _fills(counts: Sequence[Any], pixels: int) -> bool:
+    """Whether run lengths of an uncompressed RLE are those of an image of so many pixels."""
+    return all(isinstance(count, int) and count >= 0 for count in counts) and sum(counts) == pixels
+
+
+def _is_polygon(corners: Any) -> bool:
+    """Whether these are x, y pairs of three corners or more."""
+    numbers = isinstance(corners, list) and all(isinstance(value, int | float) for value in corners)
+    return numbers and len(corners) >= 6 and len(corners) % 2 == 0

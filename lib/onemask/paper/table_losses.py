@@ -30,10 +30,12 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
 
 def row(name: str, settings: Mapping[str, Any], metrics: str | Path, scores: str | Path) -> dict[str, Any]:
     """A loss with its terms, what its training ended with, its usual rate, and the last generator's score."""
-    training, last = pd.read_csv(metrics), pd.read_csv(scores).iloc[-1]
-    end = training.iloc[-1]
+    training, scored = pd.read_csv(metrics), pd.read_csv(scores)
+    if not len(scored):
+        raise OnemaskError(f"{scores}: no milestones; set generator_training.milestone_kimg and train again")
+    end, last = training.iloc[-1], scored.iloc[-1]
     if last["kimg"] != end["kimg"]:
-        raise OnemaskError(f"{scores}: no score of the end; losses.kimg must be a multiple of milestone_kimg")
+        raise OnemaskError(f"{scores}: no score of the end, {end['kimg']:g} thousand images; make it again")
     return {
         "loss_name": name,
         **{term: settings[term] for term in TERMS},
@@ -54,7 +56,7 @@ def draw(table: pd.DataFrame, options: Mapping[str, Any]) -> Table:
         rf"Losses of the {escape(options['class'])} generator's training, study \texttt{{{escape(options['study'])}}},"
         rf" each after {table['kimg'].iloc[0]:,.0f} thousand images: Fr\'echet distance to the training images over"
         r" features of EfficientNet-Lite0 (not FID; lower is better), ADA's $r_t$ and probability at the end, and the"
-        r" median rate of one process of one thread."
+        r" median rate of one process."
     )
     return Table(caption, "tab:losses", [Tabular("", [("", names)], [lines])])
 

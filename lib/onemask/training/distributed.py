@@ -21,6 +21,8 @@ def joined(where: str) -> Iterator[tuple[int, int, torch.device]]:
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if where == "cuda" else torch.device("cpu")
     if world > 1:
+        if where == "cuda":
+            torch.cuda.set_device(device)  # else every process keeps a context on the first one
         dist.init_process_group("nccl" if where == "cuda" else "gloo")
     try:
         yield rank, world, device

@@ -40,6 +40,8 @@ from onemask.training.settings import TrainingSettings
 TERMS = ["loss_g", "loss_d", "r1", "gradient_penalty", "path_length"]  # 0 where a term is off
 METRICS = ["kimg", *TERMS, "overfitting", "ada_p", "images_per_second"]
 COUNTERS = ["step", "ada_p", "overfitting", "path_length"]
+OVERFITTING_DECAY = 0.05  # of the running r_t, per step
+REMEDY = "the last good state is kept; with a lower learning_rate, or another r1_gamma, the training goes on from it"
 
 
 @dataclass
@@ -68,7 +70,8 @@ def new_trainer(settings: TrainingSettings, seed: int, device: torch.device) -> 
     generator.to(device), discriminator.to(device)
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     optimizer_g = _adam(generator, s, s.ppl_interval if s.ppl_weight else None)
-    return Trainer(generator, discriminator, average, optimizer_g, _adam(discriminator, s, s.r1_interval))
+    optimizer_d = _adam(discriminator, s, s.r1_interval if s.r1_gamma else None)
+    return Trainer(generator, discriminator, average, optimizer_g, optimizer_d)
 
 
 def _adam(network: nn.Module, settings: TrainingSettings, interval: int | None) -> Adam:
@@ -114,6 +117,8 @@ def load_state(path: Path, trainer: Trainer) -> None:
             network.load_state_dict(own)
         except RuntimeError:
             raise OnemaskError(f"{path}: was written with other settings; remove it to start afresh") from None
+    if missing := [name for name in COUNTERS if name not in counters]:
+        raise OnemaskError(f"{path}: an older version's, without {missing[0]}; remove it to start afresh")
     for part, (optimizer, network) in _optimizers(trainer).items():
         for name, parameter in network.named_parameters():
             found = {key: tensors.get(f"{part}.{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
@@ -238,19 +243,26 @@ def train_step(
     real = real_batch(images, n, settings.mirror, device)
     losses, sign = _discriminator_step(trainer, settings, real, world)
     row |= losses
-    if trainer.step % settings.r1_interval == 0:
+    if settings.r1_gamma and trainer.step % settings.r1_interval == 0:
         row["r1"] = _r1_step(trainer, settings, real, world)
     _update_average(trainer, settings)
     average_([sign], world)
     row = average_row(row, world, device)  # so that all processes stop together
-    trainer.overfitting += (sign.item() - trainer.overfitting) * 0.05
+    trainer.overfitting += (sign.item() - trainer.overfitting) * OVERFITTING_DECAY
     if settings.ada_target > 0 and trainer.step % settings.ada_interval == 0:
         shown = settings.batch * settings.ada_interval
         trainer.ada_p = adapt(trainer.ada_p, trainer.overfitting, settings.ada_target, shown, settings.ada_kimg * 1000)
     trainer.step += 1
     if not all(map(math.isfinite, row.values())):
-        raise OnemaskError(f"step {trainer.step}: a loss is not finite ({row}); the last good state is kept")
+        raise OnemaskError(f"step {trainer.step}: a loss is not finite ({row}); {REMEDY}")
     return row
+
+
+def check_weights(trainer: Trainer) -> None:
+    """OnemaskError unless all weights are finite: a finite loss may have a gradient that is not."""
+    for name, network in _networks(trainer).items():
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in network.state_dict().values()):
+            raise OnemaskError(f"step {trainer.step}: a weight of the {name} is not finite; {REMEDY}")
 
 
 def average_row(row: dict[str, float], world: int, device: torch.device) -> dict[str, float]:
@@ -264,7 +276,9 @@ def _read_metrics(path: Path, kimg: float) -> list[dict[str, float]]:
     """Rows of an interrupted run's metrics file that the resumed run will not write again."""
     if not path.is_file():
         return []
-    lines = path.read_text().splitlines()[1:]
+    head, *lines = path.read_text().splitlines()
+    if head != ",".join(METRICS):
+        raise OnemaskError(f"{path}: an older version's, of other columns; remove it")
     rows = [dict(zip(METRICS, map(float, line.split(",")), strict=True)) for line in lines]
     return [row for row in rows if row["kimg"] <= kimg + 1e-9]
 
@@ -275,12 +289,13 @@ def mean_terms(rows: list[dict[str, float]]) -> dict[str, float]:
     return {name: sum(found) / max(1, len(found)) for name, found in values.items()}
 
 
-def save_milestone(folder: Path, trainer: Trainer, settings: TrainingSettings) -> None:
-    """Keep the averaged generator as milestones/<images seen>.safetensors at the first snapshot past each milestone."""
+def is_milestone(settings: TrainingSettings, before: int, seen: int) -> bool:
+    """Whether a multiple of the milestones' distance lies among the images since the last snapshot, or these the last.
+
+    `before` and `seen` are the numbers of images that the generator had seen at the last snapshot, and at this one.
+    """
     every = settings.milestone_kimg * 1000
-    seen = trainer.step * settings.batch
-    if every and seen % every < settings.snapshot_kimg * 1000:
-        save_generator(folder / f"milestones/{seen:09d}.safetensors", trainer.average)
+    return bool(every) and (seen // every > before // every or seen >= settings.kimg * 1000)
 
 
 def train(
@@ -310,7 +325,7 @@ def train(
         raise OnemaskError(f"{state}: has seen {seen:g} thousand images, more than kimg {settings.kimg:g}; remove it")
     rows = _read_metrics(metrics, trainer.step * settings.batch / 1000)
     every = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
-    window, clock = [], time.monotonic()
+    window, clock, before = [], time.monotonic(), trainer.step * settings.batch
     with tqdm(
         total=total * settings.batch,
         initial=trainer.step * settings.batch,
@@ -327,9 +342,12 @@ def train(
             means = mean_terms(window)
             counters = {"overfitting": trainer.overfitting, "ada_p": trainer.ada_p, "images_per_second": rate}
             rows.append({"kimg": trainer.step * settings.batch / 1000, **means, **counters})
-            if rank == 0:
-                save_state(state, trainer)
+            check_weights(trainer)
+            seen = trainer.step * settings.batch
+            if rank == 0:  # the state last: what a kill keeps from being written is written again
+                if is_milestone(settings, before, seen):
+                    save_generator(state_dir / f"milestones/{seen:09d}.safetensors", trainer.average)
                 write_csv(metrics, rows, METRICS)
-                save_milestone(state_dir, trainer, settings)
+                save_state(state, trainer)
             yield trainer
-            window, clock = [], time.monotonic()
+            window, clock, before = [], time.monotonic(), seen

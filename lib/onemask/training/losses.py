@@ -60,4 +60,4 @@ def path_lengths(synthesis: Callable[[Tensor], Tensor], ws: Tensor) -> Tensor:
     images = synthesis(ws)
     noise = torch.randn_like(images) / math.sqrt(images.shape[2] * images.shape[3])
     (gradient,) = torch.autograd.grad((images * noise).sum(), ws, create_graph=True)
-    return gradient.square().sum(dim=2).mean(dim=1).sqrt()
+    return (gradient.square().sum(dim=2).mean(dim=1) + 1e-12).sqrt()  # at 0 the root has no derivative

@@ -41,7 +41,7 @@ test-slurm: $(STAMP)  # the test study on a real Slurm of this machine alone, st
 	$(BIN)/pip install -q -c constraints.txt -e '.[slurm]'
 	PATH="$(abspath $(BIN)):$$PATH" tests/slurm/run
 
-bench: $(STAMP)  # the kernels beside what they replace, on a GPU where there is one, half an hour: results/bench/table.md
+bench: $(STAMP)  # the kernels beside what they replace, on a GPU where there is one, twenty minutes: results/bench/table.md
 	$(BIN)/pip install -q --no-deps lightly==1.6.0
 	$(BIN)/python -m benchmarks results/bench --device cuda
 

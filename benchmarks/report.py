@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -74,18 +75,26 @@ def draw(curves: pd.DataFrame, path: Path, machine: str) -> None:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import LogLocator
 
     groups = list(curves.groupby(["kernel", "against"], sort=False))
-    figure, axes = pyplot.subplots(1, len(groups), figsize=(3.1 * len(groups), 3.2), layout="constrained")
-    for axis, ((kernel, against), part) in zip(axes, groups, strict=True):
+    columns = math.ceil(len(groups) / 2)
+    figure, axes = pyplot.subplots(2, columns, figsize=(2.6 * columns, 5), layout="constrained", squeeze=False)
+    for axis in axes.flat[len(groups) :]:
+        axis.remove()
+    for axis, ((kernel, against), part) in zip(axes.flat, groups, strict=False):
+        exponents = []
         for side, colour, marker in (("ours", "#0072B2", "o"), ("theirs", "#D55E00", "s")):
             times = part[f"{side}_ms"]
-            exponent = slope(part["value"].to_numpy(float), times.to_numpy(float))
-            axis.loglog(part["value"], times, marker=marker, color=colour, label=f"{side}: exponent {exponent:.2f}")
+            exponents.append(f"{side} {slope(part['value'].to_numpy(float), times.to_numpy(float)):.2f}")
+            axis.loglog(part["value"], times, marker=marker, color=colour, label=side)
         axis.set_xticks(part["value"], [str(value) for value in part["value"]])
         axis.minorticks_off()
-        axis.set(title=kernel, xlabel=against, ylabel="ms")
-        axis.legend(fontsize=8, frameon=False)
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:,.0f}")
+        axis.set_title(f"{kernel}\nexponents: {', '.join(exponents)}", fontsize=9)
+        axis.set(xlabel=against, ylabel="ms")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(machine, fontsize=8)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)

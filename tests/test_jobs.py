@@ -57,6 +57,14 @@ def test_torch_gets_the_declared_threads_and_is_deterministic(snakemake):
         assert torch.are_deterministic_algorithms_enabled()
 
 
+def test_numbers_that_cpus_compute_slowly_count_as_zero(snakemake):
+    smallest = torch.tensor([torch.finfo(torch.float32).tiny])
+    torch.set_flush_denormal(False)
+    assert smallest / 2 > 0
+    with job(snakemake):
+        assert smallest > 0 and smallest / 2 == 0
+
+
 def test_a_gpu_is_used_only_when_the_rule_was_given_one(snakemake):
     assert device(snakemake) == "cpu"
     snakemake.resources = {"gpu": 1}

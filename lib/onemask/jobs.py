@@ -61,6 +61,7 @@ def set_up_torch(threads: int, where: str) -> None:
     """As many threads as the rule declares, and algorithms that give the same bits on every run.
 
     On a GPU an operation without such an algorithm (the gradient of grid_sample in ADA) warns instead of failing.
+    Numbers below 1e-38 count as 0: a fitted head's gradients are full of them, and CPUs compute with them in microcode.
     """
     import torch
 
@@ -70,6 +71,7 @@ def set_up_torch(threads: int, where: str) -> None:
     torch.set_deterministic_debug_mode("warn" if where == "cuda" else "error")
     # Fresh tensors are written before they are read; filling them with NaN first would only cost time.
     torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.set_flush_denormal(True)
     keep_freed_memory()
 
 

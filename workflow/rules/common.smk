@@ -41,16 +41,17 @@ if RENDERED:
 if CASE:
     TABLES.insert(TABLES.index("table7"), "table6")
     FIGURES += ["fig13", "figC3", "figC4"]
-DOWNSTREAM_FIGURES = ["fig_downstream", "fig_downstream_examples"]
-if CASE and STUDY.sdanet.method:
-    DOWNSTREAM_FIGURES.append("fig_sdanet")
 PUBLISHED = [
     *(f"{name}.{kind}" for name in TABLES for kind in ("tex", "csv")),
     *(f"{name}.{kind}" for name in [*FIGURES, "swav_curves"] for kind in ("pdf", "png")),
     *("metrics.json", "comparison.csv", "claims.csv", "table_claims.tex", "report.tex", "report.pdf"),
     *(["table_losses.tex", "table_losses.csv", "figC2.pdf", "figC2.png"] if CASE else []),  # by request alone
     *(f"{name}.{kind}" for name in ("table3", "table_sdanet", "table_controls") for kind in ("tex", "csv")),
-    *(f"{name}.{kind}" for name in DOWNSTREAM_FIGURES for kind in ("pdf", "png")),
+    *(
+        f"{name}.{kind}"
+        for name in ("fig_downstream", "fig_downstream_examples", "fig_sdanet")
+        for kind in ("pdf", "png")
+    ),
     *("claims_downstream.csv", "table_claims_downstream.tex", "report_downstream.tex", "report_downstream.pdf"),
 ]
 SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}

@@ -1,7 +1,7 @@
 # Table 3 (Section 7.2): does synthetic data, annotated by a one-shot method, help a supervised segmenter?
 
 SYNTHETIC = STUDY.downstream.real * max(STUDY.downstream.ratios)  # images per class, method and run
-SDANET = bool(CASE and STUDY.sdanet.method)
+SDANET = bool(sdanet_files("csv"))
 DOWNSTREAM_TABLES = ["table3", *(["table_sdanet"] if SDANET else [])]
 DOWNSTREAM_FIGURES = ["fig_downstream", "fig_downstream_examples", *(["fig_sdanet"] if SDANET else [])]
 TRAINING = STUDY.downstream.model_dump(

@@ -47,13 +47,12 @@ def check_labels(training: Pairs, scored: Sequence[Pairs], labels: tuple[str, ..
 
     A label that is in neither is one that the data set does not annotate.
     """
-    there, wanted = (
-        np.unique(np.concatenate([np.unique(pairs.label_maps) for pairs in each])) for each in ([training], scored)
-    )
-    if (largest := max([*there, *wanted], default=0)) >= len(labels):
+    there, *others = (set(np.unique(pairs.label_maps).tolist()) for pairs in (training, *scored))
+    wanted = set().union(*others)
+    if (largest := max(there | wanted, default=0)) >= len(labels):
         raise OnemaskError(f"{what}: a label map holds {largest}, there are labels 0 to {len(labels) - 1}")
-    if missing := [labels[value] for value in wanted if value not in there]:
-        raise OnemaskError(f"{what}: no image to train on holds {missing[0]!r}; give more images")
+    if missing := sorted(wanted - there):
+        raise OnemaskError(f"{what}: no image to train on holds {labels[missing[0]]!r}; give more images")
 
 
 def write_splits(path: str | Path, splits: Mapping[str, Pairs]) -> None:

@@ -9,7 +9,8 @@ from fastapi.testclient import TestClient
 from onemask.annotation.command import SECTIONS
 from onemask.config import load_study
 from onemask.labelling.server import make_app
-from onemask.labelling.session import Session, Setup
+from onemask.labelling.session import Session
+from onemask.labelling.setup import Setup
 from onemask.labels import LabelSet
 from onemask.stylegan2.checkpoint import save_generator
 from onemask.stylegan2.generator import Generator
@@ -54,6 +55,6 @@ def client(session):
 def finished(session, seconds=60):
     """What ran, once it is over."""
     end = time.monotonic() + seconds
-    while session.work.state == "running" and time.monotonic() < end:
+    while session.worker.work.state == "running" and time.monotonic() < end:
         time.sleep(0.02)
-    return session.work
+    return session.worker.work

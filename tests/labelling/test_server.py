@@ -23,7 +23,8 @@ from onemask.data.annotated import read_annotated
 from onemask.errors import OnemaskError
 from onemask.labelling.command import Options, bound, check_clustering, held, kept_token, subject_of
 from onemask.labelling.server import MOST_UPLOAD, make_app
-from onemask.labelling.session import EMPTY, Sample, Setup, version_of
+from onemask.labelling.session import EMPTY, Sample, version_of
+from onemask.labelling.setup import Setup
 from onemask.segmenters.base import build_settings
 from onemask.stylegan2.generator import Generator
 
@@ -186,10 +187,11 @@ def test_a_cancelled_fit_is_gone_even_after_its_last_epoch(client, session, open
     session.setup.sections["heads"]["epochs"] = 1_000_000
     client.post("/api/fit")
     until_step = time.monotonic() + 60
-    while session.work.step < 10 and time.monotonic() < until_step:
+    while session.worker.work.step < 10 and time.monotonic() < until_step:
         time.sleep(0.01)
     client.post("/api/cancel")
-    assert finished(session).state == "cancelled" and session.work.what == "fit" and session.work.step >= 10
+    work = finished(session)
+    assert (work.state, work.what) == ("cancelled", "fit") and work.step >= 10
     assert session.fitted is before and opened().fitted is not None
 
 
@@ -213,7 +215,7 @@ def test_a_full_disk_is_told_and_loses_nothing(client, session, monkeypatch):
 
 def test_clusters_are_made_while_somebody_paints(client, session):
     assert session.wants_clustering() and "no clusters yet" in client.get("/api/clusters/3").json()["message"]
-    session.start("clustering", session.cluster)
+    session.worker.start("clustering", session.cluster)
     assert put(client).status_code == 200
     assert finished(session).message == "the clusters are ready" and not session.wants_clustering()
     assert client.get("/api/clusters/3").status_code == 200
@@ -225,7 +227,7 @@ def test_another_method_in_the_same_folder_has_a_clustering_of_its_own(client, s
     again = opened("hfc_kmeans")
     again.setup.sections["kmeans"]["pixels"] = 64
     with TestClient(make_app(again), **LOCAL) as other:
-        assert fit(other, again).state == "done", again.work
+        assert fit(other, again).state == "done", again.worker.work
     assert len(list(session.folder.glob("clustering.*.safetensors"))) == 2
     assert opened().predict(Sample(9, 0.7)).label_map.shape == (16, 16)  # the labeller has what it was fitted with
 
@@ -365,7 +367,7 @@ def test_other_methods_fit_as_well(method, opened, tmp_path):
     session.setup.sections["kmeans"]["pixels"] = 64
     with TestClient(make_app(session), **LOCAL) as client:
         put(client)
-        assert fit(client, session).state == "done", session.work
+        assert fit(client, session).state == "done", session.worker.work
         answer = client.get("/api/predicted/9/overlay")
         assert answer.status_code == 200 and ("X-Uncertainty" in answer.headers) == (method != "hfc_kmeans")
         assert client.get("/api/clusters/3").status_code == 400

@@ -22,7 +22,8 @@ from onemask.config import REPOSITORY, load_study
 from onemask.errors import OnemaskError
 from onemask.jobs import set_up_torch
 from onemask.labelling.server import LOOPBACK, make_app
-from onemask.labelling.session import Session, Setup, copy_file
+from onemask.labelling.session import Session, copy_file
+from onemask.labelling.setup import Setup
 from onemask.labels import LabelSet, read_labels
 from onemask.real_faces import load_real_faces
 from onemask.sections import MethodSettings, Study
@@ -75,7 +76,7 @@ def label(options: Options) -> None:
         for note in session.notes:
             print(note, flush=True)
         if session.wants_clustering():
-            session.start("clustering", session.cluster)
+            session.worker.start("clustering", session.cluster)
         serve(session, listening, options.host)
 
 

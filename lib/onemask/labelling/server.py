@@ -64,6 +64,24 @@ def make_app(session: Session, token: str | None = None) -> FastAPI:
         response.headers.update(HEADERS)
         return response
 
+    _explain_errors(app, session)
+    for routes, prefix in ((_state(session), ""), (_samples(session), ""), (_exports(session), "/export")):
+        app.include_router(routes, prefix=f"/api{prefix}")
+
+    @app.get("/{name}")
+    @app.get("/")
+    def page(name: str = "index.html") -> Response:
+        if name not in PAGE:
+            return JSONResponse({"message": "there is no such page"}, 404)
+        content = files("onemask.labelling").joinpath("page", name).read_bytes()
+        return Response(content, media_type=f"{PAGE[name]}; charset=utf-8")
+
+    return app
+
+
+def _explain_errors(app: FastAPI, session: Session) -> None:
+    """Every error is a message that the page shows."""
+
     @app.exception_handler(OnemaskError)
     async def say(_: Request, error: OnemaskError) -> JSONResponse:
         return JSONResponse({"message": str(error)}, 409 if isinstance(error, Conflict) else 400)
@@ -79,7 +97,12 @@ def make_app(session: Session, token: str | None = None) -> FastAPI:
         message = f"{session.folder}: {error.strerror or error}; free the disk or make the folder writable, then go on"
         return JSONResponse({"message": message}, 500)
 
-    @app.get("/api/state")
+
+def _state(session: Session) -> APIRouter:
+    """How the session is, and what it does in the background."""
+    routes = APIRouter()
+
+    @routes.get("/state")
     def state() -> dict:
         labels = zip(session.labels.names, session.labels.colours, strict=True)
         return {
@@ -91,19 +114,37 @@ def make_app(session: Session, token: str | None = None) -> FastAPI:
             "painted": [sample._asdict() for sample in sorted(session.masks)],
             "fits": session.fitted.number if session.fitted else 0,
             "fitted": session.fitted.method if session.fitted else "",
-            "work": session.work.shown(),
+            "work": session.worker.work.shown(),
         }
 
-    @app.get("/api/image/{seed}")
+    @routes.post("/fit")
+    def fit() -> dict:
+        session.painted()  # nothing painted is said at once
+        session.worker.start("fit", session.fit)
+        return {}
+
+    @routes.post("/cancel")
+    def cancel() -> dict:
+        session.worker.cancel()
+        return {}
+
+    return routes
+
+
+def _samples(session: Session) -> APIRouter:
+    """A sample's image, its mask, and what clusters and the segmenter make of it."""
+    routes = APIRouter()
+
+    @routes.get("/image/{seed}")
     def image(seed: int, truncation: float | None = None) -> Response:
         return _png(Image.fromarray(session.image(session.sample(seed, truncation))))
 
-    @app.get("/api/mask/{seed}")
+    @routes.get("/mask/{seed}")
     def mask(seed: int, truncation: float | None = None) -> Response:
         values = session.mask(session.sample(seed, truncation))
         return _raw(values, {"X-Version": version_of(values)})
 
-    @app.put("/api/mask/{seed}")
+    @routes.put("/mask/{seed}")
     async def save(seed: int, version: str, request: Request, truncation: float | None = None) -> dict:
         body, size = await _body(request), session.size
         if len(body) != size * size:
@@ -112,48 +153,27 @@ def make_app(session: Session, token: str | None = None) -> FastAPI:
         sample = session.sample(seed, truncation)
         return {"version": await run_in_threadpool(session.save_mask, sample, values, version)}
 
-    @app.post("/api/read")
+    @routes.post("/read")
     async def read(request: Request) -> Response:
         """The values of a PNG that a user drew elsewhere."""
         body = await _body(request)
         return _raw(await run_in_threadpool(read_label_map, Upload(body), session.labels, session.size), {})
 
-    @app.get("/api/clusters/{seed}")
+    @routes.get("/clusters/{seed}")
     def clusters(seed: int, truncation: float | None = None) -> Response:
         return _raw(session.clusters(session.sample(seed, truncation)), {})
 
-    @app.get("/api/predicted/{seed}")
+    @routes.get("/predicted/{seed}")
     def predicted(seed: int, truncation: float | None = None) -> Response:
         return _raw(session.predict(session.sample(seed, truncation)).label_map, {})
 
-    @app.get("/api/predicted/{seed}/overlay")
+    @routes.get("/predicted/{seed}/overlay")
     def overlay(seed: int, truncation: float | None = None) -> Response:
         found = session.predict(session.sample(seed, truncation))
         headers = {} if found.uncertainty is None else {"X-Uncertainty": f"{found.uncertainty:.4f}"}
         return _png(_overlaid(found.image, found.label_map, session.labels), headers)
 
-    @app.post("/api/fit")
-    def fit() -> dict:
-        session.painted()  # nothing painted is said at once
-        session.start("fit", session.fit)
-        return {}
-
-    @app.post("/api/cancel")
-    def cancel() -> dict:
-        session.cancel()
-        return {}
-
-    app.include_router(_exports(session), prefix="/api/export")
-
-    @app.get("/{name}")
-    @app.get("/")
-    def page(name: str = "index.html") -> Response:
-        if name not in PAGE:
-            return JSONResponse({"message": "there is no such page"}, 404)
-        content = files("onemask.labelling").joinpath("page", name).read_bytes()
-        return Response(content, media_type=f"{PAGE[name]}; charset=utf-8")
-
-    return app
+    return routes
 
 
 def _exports(session: Session) -> APIRouter:
@@ -176,7 +196,7 @@ def _exports(session: Session) -> APIRouter:
         if session.fitted is None:
             raise OnemaskError(UNFITTED)
         drawn_at = session.truncation(truncation)
-        session.start("export", lambda: session.export_images(count, drawn_at))
+        session.worker.start("export", lambda: session.export_images(count, drawn_at))
         return {}
 
     return routes

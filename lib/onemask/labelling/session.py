@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
-import logging
 import os
 import re
 import secrets
 import shutil
 import threading
-import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,9 +42,9 @@ from onemask.data.annotated import AnnotatedSet, write_annotated
 from onemask.data.labelled import LabelledWriter, palette_image, read_label_map
 from onemask.errors import OnemaskError
 from onemask.files import atomic, read_json, read_safetensors, sha256, write_json
+from onemask.labelling.setup import Setup
+from onemask.labelling.worker import Worker
 from onemask.labels import LabelSet
-from onemask.progress import watched
-from onemask.segmenters.base import build_settings
 from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.protocol import FeatureGenerator
 
@@ -55,15 +52,10 @@ CACHED = 64  # images, and predictions
 AT_ONCE = 2  # predictions
 METHOD = "method.json"  # in labeller/, beside what `fit_labeller` keeps
 MOST_SEED = 2**31
-LEAST_EPOCHS = 20
 EMPTY = "0"  # the version of a mask that holds nothing
 PIXELS_AT_ONCE = 1 << 16
 UNPAINTED = "no sample is painted yet: an empty mask teaches nothing; paint one"
 UNFITTED = "nothing is fitted yet; paint a sample, then fit"
-
-
-class Cancelled(Exception):
-    """The user stopped the work."""
 
 
 class Conflict(OnemaskError):
@@ -86,63 +78,6 @@ class Sample(NamedTuple):
         """None for another file's stem."""
         found = re.fullmatch(r"(\d+)_(\d{3})", stem)
         return cls(int(found[1]), int(found[2]) / 100) if found else None
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What is fitted, and how: an entry of a study's methods and a study's sections, as plain values."""
-
-    method: Mapping[str, Any]
-    sections: Mapping[str, Mapping[str, Any]]
-    truncation: float
-
-    @property
-    def title(self) -> str:
-        """Of the method, as tables have it."""
-        return self.method["title"]
-
-    @property
-    def clustering(self) -> str | None:
-        """File of its clustering in a session: another kind or other settings are another file."""
-        name = self.method["clustering"]
-        if not name:
-            return None
-        settings = json.dumps([self.sections[name], self.truncation], sort_keys=True)
-        return f"clustering.{name}.{hashlib.sha256(settings.encode()).hexdigest()[:8]}.safetensors"
-
-    def budget(self, samples: int) -> Setup:
-        """The same for so many samples: as many of them are looked at as of one, so that a refit takes no longer.
-
-        An epoch looks at all samples, of a head at `batch` of them at most.
-        """
-        own = build_settings(self.method, self.sections["heads"])
-        if "epochs" not in own:
-            return self
-        epochs = own["epochs"]
-        seen = min(samples, own.get("batch", samples))
-        settings = {**self.method["settings"], "epochs": min(epochs, max(LEAST_EPOCHS, epochs // seen))}
-        return Setup({**self.method, "settings": settings}, self.sections, self.truncation)
-
-
-@dataclass
-class Work:
-    """What runs, or ran last, in the background; each has a number of its own."""
-
-    serial: int = 0
-    kind: str = ""
-    state: str = "idle"  # running, done, failed, cancelled
-    what: str = ""
-    step: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    message: str = ""
-    started: float = field(default=0.0, repr=False)
-
-    def shown(self) -> dict[str, Any]:
-        """For the page."""
-        seconds = time.monotonic() - self.started if self.state == "running" else self.seconds
-        names = ("serial", "kind", "state", "what", "step", "steps", "message")
-        return {**{name: getattr(self, name) for name in names}, "seconds": round(seconds, 1)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +116,7 @@ class Session:
             if sample := Sample.parse(path.stem):
                 with self._putting_aside(path):
                     self.masks[sample] = read_label_map(path, labels, self.size)
-        self.work, self._cancel, self._lock = Work(), threading.Event(), threading.Lock()
+        self.worker, self._lock = Worker(), threading.Lock()
         self._predicting = threading.BoundedSemaphore(AT_ONCE)
         self.fitted: Fitted | None = None
         kept = folder / "labeller"
@@ -309,44 +244,7 @@ class Session:
                 raise OnemaskError(UNPAINTED)
             return dict(sorted(self.masks.items()))
 
-    # work in the background
-
-    def start(self, kind: str, run: Callable[[], str]) -> None:
-        """Run in a thread; its result is the message. OnemaskError while something else runs."""
-        with self._lock:
-            if self.work.state == "running":
-                raise OnemaskError(f"{self.work.kind} is still running; wait for it or cancel it")
-            self._cancel.clear()
-            self.work = Work(self.work.serial + 1, kind, "running", started=time.monotonic())
-        threading.Thread(target=self._guarded, args=(self.work, run), daemon=True).start()
-
-    def cancel(self) -> None:
-        """Ask what runs to stop at its next step."""
-        self._cancel.set()
-
-    def _guarded(self, work: Work, run: Callable[[], str]) -> None:
-        def report(what: str, step: int, steps: int) -> None:
-            self._stop_if_cancelled()
-            work.what, work.step, work.steps = what, step, steps
-
-        state, message = "failed", ""
-        try:
-            with watched(report):
-                message, state = run(), "done"
-        except Cancelled:
-            state = "cancelled"
-        except OnemaskError as error:
-            message = str(error)
-        except Exception as error:  # the page must learn of it, whatever it is
-            logging.exception("%s failed", work.kind)
-            message = f"{work.kind} failed: {type(error).__name__}: {error}; the server's terminal says where"
-        finally:
-            work.seconds = time.monotonic() - work.started
-            work.message, work.state = message, state
-
-    def _stop_if_cancelled(self) -> None:
-        if self._cancel.is_set():
-            raise Cancelled
+    # the segmenter
 
     @property
     def _clustering_path(self) -> Path | None:
@@ -378,7 +276,7 @@ class Session:
         settings = own.method, own.sections, own.truncation, 0
         try:
             labeller = fit_labeller(coming, self.generator, *samples, labels, *settings)
-            self._stop_if_cancelled()
+            self.worker.stop_if_cancelled()
         except BaseException:  # else the next start would take a complete one for what was wanted
             shutil.rmtree(coming, ignore_errors=True)
             raise

@@ -20,7 +20,7 @@ import onemask.stylegan2.generator as generator_module
 from benchmarks.methods import ENSEMBLE, THREE, UPSAMPLING, labelled, segmenters
 from benchmarks.shapes import PAPER, Shapes
 from onemask.kernels import projection, reference
-from onemask.kernels.projection import concatenate_features, gather_pixels, project_features, row_strips
+from onemask.kernels.projection import concatenate_features, project_features, project_pixels, row_strips
 from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
 from onemask.segmenters.head_segmenter import STRIP
@@ -157,9 +157,11 @@ def gather_cases(shapes: Shapes, device: str) -> Iterator[Case]:
     random = torch.Generator().manual_seed(2)
     weight = (torch.randn(shapes.dim, channels, generator=random) / channels**0.5).to(device).requires_grad_()
     pixels = torch.randint(0, shapes.resolution**2, (1, shapes.pixels), generator=random).to(device)
+    cotangent = torch.randn(shapes.pixels, shapes.dim, generator=random).to(device)
+    numbers = sum(feature.shape[1] * min(feature[0, 0].numel(), shapes.pixels) for feature in features)
 
     def gathered() -> Tensor:
-        return step(F.linear(gather_pixels(features, pixels, shapes.resolution)[0], weight))
+        return step(project_pixels(features, weight, pixels, shapes.resolution))
 
     def sliced() -> Tensor:
         return step(F.linear(reference.gather_pixels(features, pixels, shapes.resolution)[0], weight))
@@ -169,7 +171,7 @@ def gather_cases(shapes: Shapes, device: str) -> Iterator[Case]:
         return step(full[0].permute(1, 2, 0).flatten(0, 1)[pixels[0]])
 
     def step(z: Tensor) -> Tensor:
-        return torch.autograd.grad(z.square().mean(), weight)[0]
+        return torch.autograd.grad(z, weight, cotangent.view_as(z))[0]
 
     for name, peer in (("full map, sliced, projected", sliced), ("full map, projected, sliced", projected)):
         yield Case(
@@ -181,8 +183,8 @@ def gather_cases(shapes: Shapes, device: str) -> Iterator[Case]:
             1e-4,
             8,
             12,
-            flops=4 * shapes.pixels * channels * shapes.dim,
-            bytes=4 * 2 * shapes.pixels * channels,
+            flops=4 * numbers * shapes.dim,
+            bytes=4 * 2 * numbers,
         )
 
 

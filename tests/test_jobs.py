@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from onemask import jobs
 from onemask.errors import OnemaskError
 from onemask.jobs import device, job
 
@@ -63,6 +64,22 @@ def test_numbers_that_cpus_compute_slowly_count_as_zero(snakemake):
     assert smallest / 2 > 0
     with job(snakemake):
         assert smallest > 0 and smallest / 2 == 0
+
+
+def test_jobs_at_a_time_have_different_gpus(monkeypatch, tmp_path):
+    monkeypatch.setattr(jobs, "GPU_LOCKS", [])
+    monkeypatch.setattr(jobs.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: SimpleNamespace(uuid=f"gpu-{number}"))
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for _ in range(3):  # a lock is an open file's, whatever process opened it
+        jobs.claim_gpu()
+    assert chosen == [0, 1]
+    jobs.GPU_LOCKS.pop(0).close()
+    jobs.claim_gpu()
+    assert chosen == [0, 1, 0]
+    jobs.GPU_LOCKS[0].close()
 
 
 def test_a_gpu_is_used_only_when_the_rule_was_given_one(snakemake):

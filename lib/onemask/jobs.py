@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ from typing import Any, TextIO
 
 from onemask.errors import one_line_errors
 
-# mallopt's parameters (malloc.h) and the values that keep large tensors in the heap: glibc allows no more than 32 MB
-MALLOC_OPTIONS = {"M_MMAP_THRESHOLD": (-3, 32 << 20), "M_TRIM_THRESHOLD": (-1, 1 << 30)}
+# mallopt's parameters (malloc.h) and values that keep large tensors in the heap; some glibc allow no more than 32 MB
+MALLOC_OPTIONS = {"M_MMAP_THRESHOLD": (-3, (1 << 30, 32 << 20)), "M_TRIM_THRESHOLD": (-1, (1 << 30,))}
+GPU_LOCKS: list[TextIO] = []  # open for as long as this process computes on the GPU
 
 
 class Tee:
@@ -48,6 +50,8 @@ def job(snakemake: Any) -> Iterator[None]:
         try:
             if "torch" in sys.modules:
                 set_up_torch(snakemake.threads, device(snakemake))
+                if device(snakemake) == "cuda":
+                    claim_gpu()
             with one_line_errors():
                 yield
         except Exception:
@@ -62,6 +66,7 @@ def set_up_torch(threads: int, where: str) -> None:
 
     On a GPU an operation without such an algorithm (the gradient of grid_sample in ADA) warns instead of failing.
     Numbers below 1e-38 count as 0: a fitted head's gradients are full of them, and CPUs compute with them in microcode.
+    TF32 is for convolutions alone (tests/stylegan2/test_tf32.py): projections and Sinkhorn stay in full float32.
     """
     import torch
 
@@ -72,7 +77,30 @@ def set_up_torch(threads: int, where: str) -> None:
     # Fresh tensors are written before they are read; filling them with NaN first would only cost time.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.set_flush_denormal(True)
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = True, False
     keep_freed_memory()
+
+
+def claim_gpu() -> None:
+    """Compute on the first GPU that no other job of this user has: a profile's `gpu=N` lets N jobs run at a time.
+
+    The first of all where none is free.
+    """
+    import fcntl
+
+    import torch
+
+    for number in range(torch.cuda.device_count()):
+        name = f"onemask-{os.getuid()}-{torch.cuda.get_device_properties(number).uuid}.lock"
+        lock = open(Path(tempfile.gettempdir()) / name, "w", encoding="ascii")  # noqa: SIM115
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        GPU_LOCKS.append(lock)
+        torch.cuda.set_device(number)
+        return
 
 
 def keep_freed_memory() -> None:
@@ -82,8 +110,8 @@ def keep_freed_memory() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for parameter, value in MALLOC_OPTIONS.values():
-            mallopt(parameter, value)
+        for parameter, values in MALLOC_OPTIONS.values():
+            any(mallopt(parameter, value) for value in values)
 
 
 def device(snakemake: Any) -> str:

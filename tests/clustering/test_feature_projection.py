@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from onemask.clustering.projection import FeatureProjection
 from onemask.errors import OnemaskError
 from onemask.files import write_safetensors
-from onemask.kernels.projection import concatenate_features, gather_pixels
+from onemask.kernels.projection import concatenate_features
 
 
 def make(slope: float | None = 0.2, mode: str = "nearest") -> FeatureProjection:
@@ -26,17 +26,19 @@ def test_maps_and_gathered_pixels_are_projected_alike(generator, slope, mode):
     reference = reference if slope is None else F.leaky_relu(reference, slope)
     torch.testing.assert_close(z, reference, atol=1e-5, rtol=0)
     pixels = torch.tensor([[0, 17, 255], [3, 100, 200]])
-    gathered = projection.project_pixels(gather_pixels(maps, pixels, 16, mode))
-    expected = torch.stack([image.flatten(1)[:, chosen].T for image, chosen in zip(z, pixels, strict=True)])
+    gathered = projection.project_pixels(maps, pixels, 16)
+    expected = torch.cat([image.flatten(1)[:, chosen].T for image, chosen in zip(z, pixels, strict=True)])
     torch.testing.assert_close(gathered, expected, atol=1e-5, rtol=0)
 
 
-def test_leaving_channels_out_equals_zeroing_them_and_leaves_the_features_alone():
-    projection, x = make(), torch.randn(9, 26, generator=torch.Generator().manual_seed(1))
-    zeroed, untouched = x * (torch.arange(26) >= 12), x.clone()
-    torch.testing.assert_close(projection.project_pixels(x, 12), projection.project_pixels(zeroed))
-    assert torch.equal(x, untouched)
-    projection.project_pixels(x, 12).square().sum().backward()
+def test_leaving_maps_out_equals_zeroing_them_and_leaves_the_features_alone(generator):
+    projection, maps = make(), generator.features(generator.sample_ws([1, 2], 1.0))[1]
+    pixels = torch.tensor([[0, 17, 255], [3, 100, 200]])
+    zeroed, untouched = [maps[0] * 0, maps[1] * 0, *maps[2:]], [feature.clone() for feature in maps]
+    left_out = projection.project_pixels(maps, pixels, 16, 2)
+    torch.testing.assert_close(left_out, projection.project_pixels(zeroed, pixels, 16))
+    assert all(torch.equal(*pair) for pair in zip(maps, untouched, strict=True))
+    left_out.square().sum().backward()
     assert (projection.weight.grad[:, :12] == 0).all() and (projection.weight.grad[:, 12:] != 0).any()
 
 

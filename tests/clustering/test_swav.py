@@ -14,6 +14,7 @@ from onemask.clustering.swav import SwAVSettings, train_swav
 from onemask.clustering.views import Perturbation
 from onemask.errors import OnemaskError
 from onemask.files import write_csv
+from onemask.kernels.projection import gather_pixels
 
 SMALL = SwAVSettings(dim=8, prototypes=12, steps=6, images_per_step=2, pixels=128, patch_size=4)
 
@@ -99,14 +100,14 @@ def test_every_option_changes_the_training_and_keeps_it_finite(generator, settin
 def test_views_show_the_same_pixels_and_differ_from_the_perturbed_block_on(generator):
     settings = change(perturbation=Perturbation(block=1))
     pair = views.sample_views(generator, settings, None, rng())
-    s, t = pair.features
+    s, t = (gather_pixels(maps, pair.pixels, pair.size).flatten(0, 1) for maps in pair.features)
     assert s.shape == t.shape == (128, 26) and pair.blocks == (1, 1) and pair.marginals == (None, None)
     assert torch.equal(s[:, :6], t[:, :6])  # block 0's channels: same image, same pixels
     assert (s[:, 6:] != t[:, 6:]).any(dim=1).all()
 
 
 def test_the_local_loss_masks_the_maps_of_earlier_blocks_alone(generator):
-    assert [swav.first_channel(generator, block) for block in (0, 1, 2)] == [0, 6, 18]
+    assert [swav.first_map(generator, block) for block in (0, 1, 2)] == [0, 1, 3]
 
 
 def test_the_two_gradients_add_up_to_that_of_eq_10(generator):
@@ -115,7 +116,7 @@ def test_the_two_gradients_add_up_to_that_of_eq_10(generator):
     projection = swav.FeatureProjection(26, 8, generator=rng(1))
     prototypes = torch.nn.functional.normalize(torch.randn(12, 8, generator=rng(2)), dim=1).requires_grad_()
     row = swav.accumulate_gradients(pair, projection, prototypes, generator, settings, 0)
-    zeroed = tuple(x * (torch.arange(26) >= 6) for x in pair.features)
+    zeroed = tuple([torch.zeros_like(maps[0]), *maps[1:]] for maps in pair.features)
     local = dataclasses.replace(pair, features=zeroed)
     both = [swav.swapped_loss(v, (0, 0), projection, prototypes, settings, 0)[0] for v in (pair, local)]
     weight, points = torch.autograd.grad(sum(both), [projection.weight, prototypes])

@@ -11,7 +11,7 @@ from torch import Tensor
 from onemask.kernels import reference
 from onemask.kernels.modulated_conv import modulated_conv2d
 from onemask.kernels.nt_xent import nt_xent
-from onemask.kernels.projection import concatenate_features, gather_pixels, project_features
+from onemask.kernels.projection import concatenate_features, gather_pixels, project_features, project_pixels
 from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
 from onemask.kernels.winograd import convolve_tiles, to_tiles
@@ -37,6 +37,10 @@ KERNELS: dict[str, tuple[dict[str, Tensor], Callable[..., Tensor]]] = {
     "gather": (
         {"features": random(2, 3, 4, 4)},
         lambda features: gather_pixels([features], torch.arange(8).expand(len(features), 8), 8),
+    ),
+    "project pixels": (
+        {"features": random(2, 3, 4, 4), "weight": random(5, 3)},
+        lambda features, weight: project_pixels([features], weight, torch.arange(8).expand(len(features), 8), 8),
     ),
     "sinkhorn": ({"scores": random(6, 4)}, lambda scores: sinkhorn(scores, 0.1, 3)),
     "swapped": (

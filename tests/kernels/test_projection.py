@@ -10,6 +10,7 @@ from onemask.kernels.projection import (
     concatenate_features,
     gather_pixels,
     project_features,
+    project_pixels,
     row_strips,
     split_weight,
 )
@@ -58,6 +59,33 @@ def test_gathered_pixels_and_their_gradients_equal_indexing_the_concatenated_map
         torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("count", [1, 40, 100, 400])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", SIZES)
+def test_projected_pixels_and_their_gradients_equal_projecting_the_gathered_ones(size, mode, count):
+    pixels, weight = flat_pixels(size, count), torch.randn(11, 23, generator=fresh(5), dtype=torch.float64)
+    ours, theirs = ([*pyramid(torch.float64), weight.clone()] for _ in range(2))
+    for tensor in (*ours, *theirs):
+        tensor.requires_grad_()
+    projected = project_pixels(ours[:-1], ours[-1], pixels, size, mode)
+    expected = reference.gather_pixels(theirs[:-1], pixels, size, mode) @ theirs[-1].T
+    torch.testing.assert_close(projected, expected, atol=1e-5, rtol=0)
+    cotangent = torch.randn(expected.shape, generator=fresh(6), dtype=torch.float64)
+    projected.backward(cotangent)
+    expected.backward(cotangent)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_projected_pixels_in_half_precision_are_added_in_single(mode):
+    features, pixels = pyramid(), flat_pixels(16, 100)
+    weight = torch.randn(11, 23, generator=fresh(5)) / 23**0.5
+    half = project_pixels([feature.bfloat16() for feature in features], weight.bfloat16(), pixels, 16, mode)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), project_pixels(features, weight, pixels, 16, mode), atol=0.06, rtol=0)
+
+
 def test_concatenation_upsamples_each_map_in_order():
     features = [torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[3.0, 4.0, 5.0, 6.0]]]])]
     expected = torch.tensor([[[[1.0, 1, 2, 2]], [[3.0, 4, 5, 6]]]])
@@ -82,6 +110,10 @@ def test_bad_arguments_are_named():
     features = pyramid()
     with pytest.raises(ValueError, match="weight"):
         project_features(features, torch.zeros(4, 22), 8)
+    with pytest.raises(ValueError, match="weight"):
+        project_pixels(features, torch.zeros(4, 22), torch.zeros(2, 1, dtype=torch.long), 8)
+    with pytest.raises(ValueError, match="pixels"):
+        project_pixels(features, torch.zeros(4, 23), torch.tensor([[64], [0]]), 8)
     with pytest.raises(ValueError, match="mode"):
         concatenate_features(features, 8, "cubic")
     with pytest.raises(ValueError, match="features"):
@@ -96,8 +128,8 @@ def test_bad_arguments_are_named():
         concatenate_features(features, (16.5, 16))
 
 
-@pytest.mark.parametrize("sizes", [(4, 8, 8, 16), (4, 16), (3, 6, 12), (5, 16), (4, 6, 12), (32, 8)])
-@pytest.mark.parametrize("target", [16, 32, 48])
+@pytest.mark.parametrize("sizes", [(4, 8, 8, 16), (4, 16), (3, 6, 12), (5, 16), (4, 6, 12), (32, 8), (150, 100)])
+@pytest.mark.parametrize("target", [16, 32, 48, 130, 192])
 def test_maps_of_any_sizes_are_projected_as_the_concatenated_map_is(sizes, target):
     rng = fresh(9)
     features = [torch.randn(2, 3, size, size, generator=rng) for size in sizes]

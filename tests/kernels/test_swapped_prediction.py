@@ -65,6 +65,20 @@ def test_large_scores_stay_finite():
     assert torch.isfinite(swapped_prediction_loss(scores, scores, scores * 0 + 0.5, scores * 0 + 0.5, 0.01))
 
 
+@pytest.mark.parametrize("middle", [0.0, 60.0, 85.0, 500.0, -60.0, -85.0, -500.0])
+def test_the_gradient_and_the_loss_do_not_depend_on_where_scores_lie(middle):
+    scores_s, scores_t, codes_s, codes_t = (tensor.float() for tensor in random_views())
+    moved = scores_s.clone()
+    moved[3] += middle
+    expected, found = (
+        (values.requires_grad_(), swapped_prediction_loss(values, scores_t, codes_s, codes_t, 1.0))
+        for values in (scores_s, moved)
+    )
+    torch.testing.assert_close(found[1], expected[1], atol=1e-4, rtol=0)
+    gradients = [torch.autograd.grad(loss, values)[0] for values, loss in (expected, found)]
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=0)
+
+
 def test_bad_arguments_are_named():
     scores_s, scores_t, codes_s, codes_t = random_views()
     with pytest.raises(ValueError, match="codes_t"):

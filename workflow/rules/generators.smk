@@ -17,6 +17,7 @@ rule train_generator:
     threads: lambda w: class_of(w).generator_training.processes
     resources:
         mem_mb=3000,
+        runtime=1440,  # minutes, for a cluster; it resumes where it was stopped
     params:
         settings=section("generator_training"),
         resolution=lambda w: class_of(w).resolution,

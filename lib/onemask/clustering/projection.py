@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
-from onemask.kernels.projection import Size, project_features
+from onemask.kernels.projection import Size, project_features, project_pixels
 
 
 class FeatureProjection(nn.Module):
@@ -39,12 +39,10 @@ class FeatureProjection(nn.Module):
         """z [N, D, H, W] of maps [N, C_l, h_l, w_l]; the concatenated map is never built."""
         return self._activate(project_features(features, self.weight, size, self.mode))
 
-    def project_pixels(self, x: Tensor, first_channel: int = 0) -> Tensor:
-        """z [..., D] of gathered features x [..., C], as if the channels before `first_channel` were zero (Eq. 11).
-
-        They are left out of the product on both sides: x is neither copied nor written to.
-        """
-        return self._activate(F.linear(x[..., first_channel:], self.weight[:, first_channel:]))
+    def project_pixels(self, features: Sequence[Tensor], pixels: Tensor, size: Size, first_map: int = 0) -> Tensor:
+        """z [N * P, D] of pixels [N, P] of the maps, as if the maps before `first_map` were zero (Eq. 11)."""
+        weight = self.weight[:, sum(feature.shape[1] for feature in features[:first_map]) :]
+        return self._activate(project_pixels(features[first_map:], weight, pixels, size, self.mode)).flatten(0, 1)
 
     def save(self, path: str | Path, prototypes: Tensor | None = None) -> None:
         """Write weight, settings and, where given, prototypes [K, D] as safetensors."""

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from onemask.clustering.lars import LARS
 from onemask.clustering.projection import FeatureProjection
-from onemask.clustering.views import Views, ViewSettings, new_projection, noise_sigma, not_finite, sample_views
+from onemask.clustering.views import ViewSettings, new_projection, noise_sigma, project_views, sample_views
 from onemask.kernels.nt_xent import nt_xent
 from onemask.progress import steps
 
@@ -55,21 +54,13 @@ def train_simclr(generator: FeatureGenerator, settings: SimCLRSettings, seed: in
     sigma = noise_sigma(generator, settings, rng)
     log = []
     for step in steps(settings.steps, "SimCLR"):
-        z_a, z_b = project_views(sample_views(generator, settings, sigma, rng), projection)
-        if not bool(torch.isfinite(z_a).all() & torch.isfinite(z_b).all()):
-            raise not_finite(settings, "projection", step)
+        z_a, z_b = project_views(sample_views(generator, settings, sigma, rng), projection, settings, step)
         loss = nt_xent(z_a, z_b, settings.temperature)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         log.append({"step": step, "loss": float(loss.detach()), **view_statistics(z_a.detach(), z_b.detach())})
     return SimCLRResult(projection.requires_grad_(False).eval(), log)
-
-
-def project_views(views: Views, projection: FeatureProjection) -> tuple[Tensor, Tensor]:
-    """z [B, D] of unit length of both views' pixels."""
-    z_a, z_b = (F.normalize(projection.project_pixels(x), dim=1) for x in views.features)
-    return z_a, z_b
 
 
 def view_statistics(z_a: Tensor, z_b: Tensor) -> dict[str, float]:

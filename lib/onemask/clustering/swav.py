@@ -13,7 +13,15 @@ from torch import Tensor
 
 from onemask.clustering.lars import LARS
 from onemask.clustering.projection import FeatureProjection
-from onemask.clustering.views import Views, ViewSettings, new_projection, noise_sigma, not_finite, sample_views
+from onemask.clustering.views import (
+    Views,
+    ViewSettings,
+    new_projection,
+    noise_sigma,
+    not_finite,
+    project_views,
+    sample_views,
+)
 from onemask.errors import OnemaskError
 from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
@@ -113,7 +121,7 @@ def accumulate_gradients(
     loss.backward()
     row = {"global": float(loss.detach()), "local": 0.0, **code_statistics(codes)}
     if settings.local_loss:
-        first = (first_channel(generator, views.blocks[0]), first_channel(generator, views.blocks[1]))
+        first = (first_map(generator, views.blocks[0]), first_map(generator, views.blocks[1]))
         loss, _ = swapped_loss(views, first, projection, prototypes, settings, step)
         loss.backward()
         row["local"] = float(loss.detach())
@@ -123,29 +131,26 @@ def accumulate_gradients(
     return row
 
 
-def first_channel(generator: FeatureGenerator, block: int) -> int:
-    """Channels that M_{1, s-1} of Eq. 11 masks: those of the maps before the perturbed block's (decision 25).
+def first_map(generator: FeatureGenerator, block: int) -> int:
+    """Number of maps that M_{1, s-1} of Eq. 11 masks: those before the perturbed block's (decision 25).
 
     Maps come in the order of their blocks, so these are the first ones.
     """
-    owners = zip(generator.feature_blocks, generator.feature_channels, strict=True)
-    return sum(channels for owner, channels in owners if owner < block)
+    return sum(owner < block for owner in generator.feature_blocks)
 
 
 def swapped_loss(
     views: Views,
-    first_channels: tuple[int, int],
+    first_maps: tuple[int, int],
     projection: FeatureProjection,
     prototypes: Tensor,
     settings: SwAVSettings,
     step: int,
 ) -> tuple[Tensor, Tensor]:
-    """Eq. 2 for both views, each without the channels before its first; also the codes [B, K] of the first view."""
+    """Eq. 2 for both views, each without the maps before its first; also the codes [B, K] of the first view."""
     scores, codes, triton = [], [], settings.triton and prototypes.is_cuda
-    for x, first, marginal in zip(views.features, first_channels, views.marginals, strict=True):
-        z = F.normalize(projection.project_pixels(x, first), dim=1)
-        if not bool(torch.isfinite(z).all()):
-            raise not_finite(settings, "projection", step)
+    pair = project_views(views, projection, settings, step, first_maps)
+    for z, marginal in zip(pair, views.marginals, strict=True):
         scores.append(z @ prototypes.T)
         options = (settings.epsilon, settings.sinkhorn_iterations, marginal)
         codes.append(sinkhorn(scores[-1].detach(), *options, triton=triton))

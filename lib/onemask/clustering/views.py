@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from onemask.clustering.augmentation import matching_sigma, perturb
 from onemask.clustering.pixels import draw_seeds, patches, pixel_distribution, random_pixels
 from onemask.clustering.projection import FeatureProjection
 from onemask.errors import OnemaskError
-from onemask.kernels.projection import gather_pixels
 
 if TYPE_CHECKING:
     from onemask.stylegan2.protocol import FeatureGenerator
@@ -63,9 +63,14 @@ class ViewSettings:
 
 @dataclass(frozen=True)
 class Views:
-    """Two views of the same B pixels: features [B, C], the perturbed block and the pixel marginal [B] of each."""
+    """Two views of the same B pixels: of each its maps [N, C_l, h_l, w_l], perturbed block and pixel marginal [B].
 
-    features: tuple[Tensor, Tensor]
+    `pixels` [N, P] index the pixels of images of size x size, B = N P.
+    """
+
+    features: tuple[list[Tensor], list[Tensor]]
+    pixels: Tensor
+    size: int
     blocks: tuple[int, int]
     marginals: tuple[Tensor | None, Tensor | None]
 
@@ -94,7 +99,7 @@ def sample_views(
     patch_size: int | None = None,
     marginals: bool = False,
 ) -> Views:
-    """New images, perturbed at layers s and t; the features of the same random pixels of both (Eq. 9).
+    """New images, perturbed at layers s and t; the same random pixels of both (Eq. 9).
 
     `patch_size`: see `draw_pixels`. Pixel marginals (`pixel_distribution`) are None unless `marginals`.
     """
@@ -107,9 +112,29 @@ def sample_views(
     for block, other in zip(blocks, ws_random, strict=True):
         view = perturb(ws, other, generator.block_ws, block, p.strength, p.method, sigma, rng)
         maps = generator.features(view)[1]
-        features.append(gather_pixels(maps, pixels, size, mode).flatten(0, 1))
+        features.append(maps)
         shares.append(pixel_distribution(maps, pixels, size, mode) if marginals else None)
-    return Views(tuple(features), blocks, tuple(shares))
+    return Views(tuple(features), pixels, size, blocks, tuple(shares))
+
+
+def project_views(
+    views: Views,
+    projection: FeatureProjection,
+    settings: ViewSettings,
+    step: int,
+    first_maps: tuple[int, int] = (0, 0),
+) -> tuple[Tensor, Tensor]:
+    """z [B, D] of unit length of both views' pixels, each without the maps before its first.
+
+    OnemaskError names the step at which they are not finite.
+    """
+    finite = bool(projection.weight.isfinite().all())
+    pixels, z = (views.pixels, views.size), []
+    for maps, first in zip(views.features, first_maps, strict=True):
+        z += [F.normalize(projection.project_pixels(maps, *pixels, first), dim=1)] if finite else []
+    if not (finite and all(bool(part.isfinite().all()) for part in z)):
+        raise not_finite(settings, "projection", step)
+    return z[0], z[1]
 
 
 def draw_block(generator: FeatureGenerator, settings: ViewSettings, rng: torch.Generator) -> int:

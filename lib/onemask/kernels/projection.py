@@ -2,7 +2,8 @@
 
 The paper upsamples every feature map to the image size and concatenates them: at 256 px that is 5376 x 256 x 256
 numbers per image. A linear map commutes with both steps, W concat(U(H_l)) = sum_l U(W_l H_l), so the projection is
-applied to each map at its native size; and where only some pixels are needed, only those are gathered.
+applied to each map at its native size; and where only some pixels are needed, only those are gathered, before the
+projection or after it, whichever is less to multiply.
 
 Arguments that do not fit, or that hold NaN or an infinity, are a ValueError that names them.
 
@@ -12,7 +13,7 @@ map directly to the target size with align_corners=False. Maps larger than the t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import pairwise
 
@@ -21,10 +22,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from onemask.kernels.checks import check_finite, check_floating
+from onemask.kernels.memory import fresh
 
 Size = int | tuple[int, int]
+Sources = Sequence[tuple[Tensor, Tensor | None]]  # indices into a map's pixels, and their shares (None: the whole)
 MODES = ("nearest", "bilinear")
-WIDE = 32  # channels from which channels-last maps are faster
+BAND = 64  # rows and columns of an enlarged map that are made at a time
 
 
 def concatenate_features(features: Sequence[Tensor], size: Size, mode: str = "nearest") -> Tensor:
@@ -42,7 +45,7 @@ def split_weight(weight: Tensor, channels: Sequence[int]) -> tuple[Tensor, ...]:
 
 
 def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mode: str = "nearest") -> Tensor:
-    """Linear projection of the concatenated features: weight [D, C] -> [N, D, H, W] (decision 13).
+    """Linear projection of the concatenated features: weight [D, C] -> [N, D, H, W], channels last (decision 13).
 
     Equals einsum("dc,nchw->ndhw", weight, concatenate_features(features, size, mode)) up to rounding. Maps in half
     precision are added in single precision; ValueError where their projection overflows.
@@ -51,27 +54,69 @@ def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mod
     check_floating(features=features[0], weight=weight)
     check_finite(weight=weight, features=features)
     height_width = _height_width(size)
-    # torch resizes maps many times faster where a pixel's channels lie side by side, if there are enough of them.
-    channels_last = weight.shape[0] >= WIDE
-    native: dict[tuple[int, int], Tensor] = {}
-    exact = torch.promote_types(weight.dtype, torch.float32)
-    for feature, part in zip(features, split_weight(weight, _channels(features)), strict=True):
-        if channels_last:
-            projected = torch.matmul(feature.permute(0, 2, 3, 1), part.T).permute(0, 3, 1, 2)
-        else:
-            projected = torch.matmul(part, feature.flatten(2)).unflatten(2, feature.shape[2:])
-        projected = projected.to(exact)
-        # Maps of one size share one upsampling, which is linear too.
-        key = (feature.shape[2], feature.shape[3])
-        native[key] = native[key].add_(projected) if key in native else projected
-    sizes = sorted(native)
-    if mode == "nearest" and all(_divides(*pair) for pair in pairwise([*sizes, height_width])):
-        # From map to map: each pixel is added to the pixels that stem from it, and no map is enlarged but the last.
-        summed = reduce(_add_enlarged, (native[key] for key in sizes))
-        return _narrowed(_resize(summed, height_width, mode), weight.dtype)
-    # The largest first: it needs no copy, and the others are added in place.
-    resized = (_resize(native[key], height_width, mode) for key in reversed(sizes))
-    return _narrowed(reduce(Tensor.add_, resized), weight.dtype)
+    *coarse, (own, z) = _project_native(features, split_weight(weight, _channels(features)), height_width, mode)
+    z = _enlarge(z, own, height_width, mode)
+    for own, part in coarse:
+        _add_enlarged(z, part, own, height_width, mode)
+    return _narrowed(z, weight.dtype).unflatten(1, height_width).permute(0, 3, 1, 2)
+
+
+def project_pixels(
+    features: Sequence[Tensor], weight: Tensor, pixels: Tensor, size: Size, mode: str = "nearest"
+) -> Tensor:
+    """Linear projection of some pixels' features: weight [D, C] -> [N, P, D], differentiable in weight and features.
+
+    Equals F.linear(gather_pixels(features, pixels, size, mode), weight) up to rounding: a map of no more than P pixels
+    is projected before its pixels are picked, since several stem from one of its own.
+    """
+    height_width = _check_pixels(features, pixels, size, mode)
+    check_floating(features=features[0], weight=weight)
+    check_finite(weight=weight, features=features)
+    places = pixels // height_width[1], pixels % height_width[1]
+    maps = list(zip(features, split_weight(weight, _channels(features)), strict=True))
+    small = [(feature, part) for feature, part in maps if feature[0, 0].numel() <= pixels.shape[1]]
+    large = [(feature, part) for feature, part in maps if feature[0, 0].numel() > pixels.shape[1]]
+    z = None
+    for own, native in _project_native(*zip(*small, strict=True), height_width, mode) if small else []:
+        picked = _pick_rows(native, _sources(own, height_width, places, mode, native))
+        z = picked if z is None else z.add_(picked)
+    for feature, part in large:
+        sources = _sources(feature.shape[2:], height_width, places, mode, feature)
+        z = _add_product(z, _pick_columns(feature.flatten(2), sources), part)
+    return _narrowed(z, weight.dtype)
+
+
+def _project_native(
+    features: Sequence[Tensor], parts: Sequence[Tensor], size: tuple[int, int], mode: str
+) -> list[tuple[tuple[int, int], Tensor]]:
+    """Sizes (h, w), and projections [N, h w, D] of which the enlarged ones add up to the maps' projection.
+
+    One where each map's pixels divide the next's. In single precision at least.
+    """
+    sizes = sorted({(feature.shape[2], feature.shape[3]) for feature in features})
+    # Nearest, from map to map: each pixel is added to the pixels that stem from it.
+    nested = mode == "nearest" and all(_divides(*pair) for pair in pairwise([*sizes, size]))
+    sums: list[tuple[tuple[int, int], Tensor]] = []
+    for own in sizes:
+        z = None
+        if nested and sums:
+            smaller, z = sums.pop()
+            z = _enlarge(z, smaller, own, mode)
+        for feature, part in zip(features, parts, strict=True):
+            if (feature.shape[2], feature.shape[3]) == own:
+                z = _add_product(z, feature.flatten(2), part)
+        sums.append((own, z))
+    return sums
+
+
+def _add_product(z: Tensor | None, columns: Tensor, part: Tensor) -> Tensor:
+    """z [N, P, D] + the projection of columns [N, C, P] by part [D, C], in place of z where there is one."""
+    # Matrix products take the columns as they lie, and add to what is there: neither is copied.
+    rows, part = columns.transpose(1, 2), part.T.expand(len(columns), -1, -1)
+    if z is None:
+        z = torch.bmm(rows, part)
+        return z.to(torch.promote_types(z.dtype, torch.float32))
+    return z.baddbmm_(rows, part) if z.dtype == rows.dtype else z.add_(torch.bmm(rows, part))
 
 
 def _narrowed(summed: Tensor, dtype: torch.dtype) -> Tensor:
@@ -87,11 +132,51 @@ def _divides(small: tuple[int, int], large: tuple[int, int]) -> bool:
     return large[0] % small[0] == 0 and large[1] % small[1] == 0
 
 
-def _add_enlarged(coarse: Tensor, fine: Tensor) -> Tensor:
-    """fine [N, D, H, W] += coarse [N, D, h, w] enlarged by nearest upsampling, where h divides H and w divides W."""
-    blocks = fine.unflatten(3, (coarse.shape[3], -1)).unflatten(2, (coarse.shape[2], -1))
-    blocks.add_(coarse[:, :, :, None, :, None])
-    return fine
+def _enlarge(z: Tensor, own: tuple[int, int], size: tuple[int, int], mode: str) -> Tensor:
+    """z [N, h w, D] at another size: itself at its own, new memory otherwise."""
+    if own == size:
+        return z
+    if mode == "nearest" and _divides(own, size):
+        down, across = size[0] // own[0], size[1] // own[1]
+        z = z.unflatten(1, own)
+        if z.requires_grad:  # axis by axis, since torch sums gradients along one axis faster
+            wide = z[:, :, :, None].expand(-1, -1, -1, across, -1).reshape(len(z), own[0], 1, -1)
+            return wide.expand(-1, -1, down, -1).reshape(len(z), size[0] * size[1], -1)
+        enlarged = fresh((len(z), size[0] * size[1], z.shape[3]), z.dtype, z.device)
+        enlarged.view(len(z), own[0], down, own[1], across, -1).copy_(z[:, :, None, :, None])
+        return enlarged
+    enlarged = fresh((len(z), size[0] * size[1], z.shape[2]), z.dtype, z.device)
+    return _add_enlarged(enlarged.zero_(), z, own, size, mode)
+
+
+def _add_enlarged(total: Tensor, z: Tensor, own: tuple[int, int], size: tuple[int, int], mode: str) -> Tensor:
+    """total [N, H W, D] += z [N, h w, D] enlarged, in place: linear along each axis, it is two matrix products.
+
+    They are made band by band: of such a matrix's row all but two numbers are zero, and those of near rows are near.
+    """
+    down, across = (_resampling(*axis, mode, z) for axis in zip(own, size, strict=True))
+    total, z = total.unflatten(1, size), z.unflatten(1, own)
+    for rows, from_rows in _bands(own[0], size[0]):
+        for columns, from_columns in _bands(own[1], size[1]):
+            wide = torch.matmul(across[columns, from_columns], z[:, from_rows, from_columns])
+            band = down[rows, from_rows].expand(len(z), -1, -1)
+            total[:, rows, columns].flatten(2).baddbmm_(band, wide.flatten(2))
+    return total.flatten(1, 2)
+
+
+def _bands(length: int, target: int) -> list[tuple[slice, slice]]:
+    """Parts of an enlarged axis, each with the part of the axis that it stems from."""
+    ends = [(start, min(start + BAND, target)) for start in range(0, target, BAND)]
+    sources = [(max(0, start * length // target - 1), -(-stop * length // target) + 1) for start, stop in ends]
+    return [(slice(*end), slice(*source)) for end, source in zip(ends, sources, strict=True)]
+
+
+def _resampling(length: int, target: int, mode: str, like: Tensor) -> Tensor:
+    """The matrix [target, length] by which torch resizes an axis."""
+    eye = torch.eye(length, dtype=like.dtype, device=like.device)[None]
+    if mode == "nearest":
+        return F.interpolate(eye, target, mode="nearest")[0].T
+    return F.interpolate(eye, target, mode="linear", align_corners=False)[0].T
 
 
 def row_strips(features: Sequence[Tensor], size: int, pixels: int) -> Iterator[tuple[list[Tensor], tuple[int, int]]]:
@@ -118,37 +203,47 @@ def gather_pixels(features: Sequence[Tensor], pixels: Tensor, size: Size, mode: 
 
     `pixels` [N, P] int64 are flat row-major indices into H x W, one set per image. Differentiable in the features.
     """
-    _check(features, mode)
-    height, width = _height_width(size)
-    count = features[0].shape[0]
-    if pixels.ndim != 2 or pixels.shape[0] != count or pixels.dtype != torch.int64:
-        raise ValueError(f"pixels: {pixels.dtype} of shape {tuple(pixels.shape)}, expected int64 [{count}, P]")
-    if pixels.numel() and (int(pixels.min()) < 0 or int(pixels.max()) >= height * width):
-        raise ValueError(f"pixels: an index lies outside the {height} x {width} image")
+    height_width = _check_pixels(features, pixels, size, mode)
     check_finite(features=features)
-    rows, columns = pixels // width, pixels % width
-    return torch.cat([_gather(feature, rows, columns, (height, width), mode) for feature in features], dim=2)
+    places, picked = (pixels // height_width[1], pixels % height_width[1]), []
+    for feature in features:
+        sources = _sources(feature.shape[2:], height_width, places, mode, feature)
+        picked.append(_pick_rows(feature.permute(0, 2, 3, 1).flatten(1, 2), sources))
+    return torch.cat(picked, dim=2)
 
 
-def _gather(feature: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int], mode: str) -> Tensor:
-    """One map's features [N, P, C_l] at target rows and columns [N, P]."""
-    table = feature.permute(0, 2, 3, 1).reshape(-1, feature.shape[1])
-    height, width = feature.shape[2:]
-    image = torch.arange(feature.shape[0], device=feature.device)[:, None] * (height * width)
-    total = None
-    for row, row_share in _sources(height, size[0], rows, mode, feature.dtype):
-        for column, column_share in _sources(width, size[1], columns, mode, feature.dtype):
-            picked = table.index_select(0, (image + row * width + column).flatten()).unflatten(0, rows.shape)
-            if row_share is not None:
-                picked = picked * (row_share * column_share)[..., None]
-            total = picked if total is None else total + picked
-    return total
+def _pick_rows(table: Tensor, sources: Sources) -> Tensor:
+    """Rows [N, P, C] of a table [N, h w, C]."""
+    first = torch.arange(len(table), device=table.device)[:, None] * table.shape[1]
+    rows = (F.embedding(first + index, table.flatten(0, 1)) for index, _ in sources)
+    return _blend(rows, [share if share is None else share[:, :, None] for _, share in sources])
+
+
+def _pick_columns(table: Tensor, sources: Sources) -> Tensor:
+    """Columns [N, C, P] of a table [N, C, h w]."""
+    columns = (table.gather(2, index[:, None].expand(-1, table.shape[1], -1)) for index, _ in sources)
+    return _blend(columns, [share if share is None else share[:, None] for _, share in sources])
+
+
+def _blend(picked: Iterable[Tensor], shares: Sequence[Tensor | None]) -> Tensor:
+    parts = (part if share is None else part * share for part, share in zip(picked, shares, strict=True))
+    return reduce(torch.add, parts)
 
 
 def _sources(
-    length: int, target: int, positions: Tensor, mode: str, dtype: torch.dtype
-) -> list[tuple[Tensor, Tensor | None]]:
-    """Source indices along one axis and their shares (None: the whole) for target positions."""
+    own: Sequence[int], size: tuple[int, int], places: tuple[Tensor, Tensor], mode: str, like: Tensor
+) -> Sources:
+    """Pixels [N, P] of a map of h x w that make those at target rows and columns [N, P]."""
+    rows, columns = (_axis_sources(*axis, mode, like.dtype) for axis in zip(own, size, places, strict=True))
+    return [
+        (row * own[1] + column, None if row_share is None else row_share * column_share)
+        for row, row_share in rows
+        for column, column_share in columns
+    ]
+
+
+def _axis_sources(length: int, target: int, positions: Tensor, mode: str, dtype: torch.dtype) -> Sources:
+    """Source indices along one axis, and their shares, for target positions."""
     if mode == "nearest":
         # Asking torch which source it takes keeps its own rounding where the ratio is not whole.
         source = torch.arange(length, dtype=torch.float32, device=positions.device)[None, None]
@@ -164,6 +259,18 @@ def _resize(feature: Tensor, size: tuple[int, int], mode: str) -> Tensor:
     if tuple(feature.shape[2:]) == size:
         return feature
     return F.interpolate(feature, size, mode=mode, align_corners=False if mode == "bilinear" else None)
+
+
+def _check_pixels(features: Sequence[Tensor], pixels: Tensor, size: Size, mode: str) -> tuple[int, int]:
+    """Height and width; ValueError unless `pixels` [N, P] are indices into them."""
+    _check(features, mode)
+    height, width = _height_width(size)
+    count = features[0].shape[0]
+    if pixels.ndim != 2 or pixels.shape[0] != count or pixels.dtype != torch.int64:
+        raise ValueError(f"pixels: {pixels.dtype} of shape {tuple(pixels.shape)}, expected int64 [{count}, P]")
+    if pixels.numel() and (int(pixels.min()) < 0 or int(pixels.max()) >= height * width):
+        raise ValueError(f"pixels: an index lies outside the {height} x {width} image")
+    return height, width
 
 
 def _height_width(size: Size) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from onemask.kernels.memory import fresh
 EXPONENT_ERROR = 2e-5
 LOST_MASS = 1e-7
 NARROW = 60
-BLOCKS = {"cpu": 1 << 20, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 4 MB, a share of the last cache
+BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 512 KB, which a core's cache holds
 Blocks = Sequence[Tensor]
 
 
@@ -126,17 +126,18 @@ def _wide_columns(scores: Blocks, matrix: Blocks, epsilon: float, c: Tensor) -> 
     """Fills E [B, K] = exp((s_ik - g_k - f_i) / epsilon): columns scaled to c, rows to a maximum of one; v is one."""
     highest = torch.stack([s.amax(0) for s in scores]).amax(0).to(c)
     sums = _exponentials(scores, matrix, highest, epsilon, torch.zeros_like(c))
-    shift = highest - epsilon * (c / sums).log()
+    shift = (c / sums).log() - highest / epsilon
     for s, block in zip(scores, matrix, strict=True):
-        torch.sub(s.to(c), shift, out=block)
-        block.sub_(block.amax(1, keepdim=True)).div_(epsilon).exp_()
+        torch.add(shift, s.to(c), alpha=1 / epsilon, out=block)
+        block.sub_(block.amax(1, keepdim=True)).exp_()
     return torch.ones_like(c)
 
 
 def _exponentials(scores: Blocks, matrix: Blocks, highest: Tensor, epsilon: float, sums: Tensor) -> Tensor:
     """Fills exp((s - highest) / epsilon), and adds its columns to `sums` [K]."""
+    shift = -highest / epsilon
     for s, block in zip(scores, matrix, strict=True):
-        torch.sub(s.to(sums), highest, out=block).div_(epsilon).exp_()
+        torch.add(shift, s.to(sums), alpha=1 / epsilon, out=block).exp_()
         sums.addmv_(block.T, sums.new_ones(len(block)))
     return sums
 

@@ -11,7 +11,8 @@ from torch.autograd.function import once_differentiable
 from onemask.kernels.checks import check_finite, check_floating
 from onemask.kernels.memory import fresh
 
-BLOCKS = {"cpu": 1 << 19, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 2 MB of them
+BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 512 KB, which a core's cache holds
+SAFE = (1e-25, 1e25)  # sums of a row's exponentials that lost nothing to underflow or overflow
 
 
 def swapped_prediction_loss(
@@ -76,19 +77,36 @@ def cross_entropy_and_gradient(scores: Tensor, codes: Tensor, temperature: float
     The gradient is (|q| softmax(s / T) - q) / (T B), |q| the sum of a pixel's code. Half precision is computed in
     single precision.
     """
-    count, exact = len(scores), torch.promote_types(scores.dtype, torch.float32)
     gradient = fresh(scores.shape, scores.dtype, scores.device)
+    loss, safe = _fill_gradient(gradient, scores, codes, temperature, shifted=False)
+    # The exponentials of cosines need no maximum taken off; if these did, all is done again.
+    if not bool(safe):
+        loss, _ = _fill_gradient(gradient, scores, codes, temperature, shifted=True)
+    return loss.to(scores.dtype), gradient
+
+
+def _fill_gradient(
+    gradient: Tensor, scores: Tensor, codes: Tensor, temperature: float, shifted: bool
+) -> tuple[Tensor, Tensor]:
+    """The loss, and whether each row's exponentials have a safe sum. `shifted`: relative to the row's maximum."""
+    count, exact = len(scores), torch.promote_types(scores.dtype, torch.float32)
     loss = torch.zeros((), dtype=exact, device=scores.device)
+    safe = torch.ones_like(loss, dtype=torch.bool)
     rows = max(1, BLOCKS.get(scores.device.type, BLOCKS["cpu"]) // scores.shape[1])
     for s, q, out in zip(scores.split(rows), codes.split(rows), gradient.split(rows), strict=True):
         s, q = s.to(exact), q.to(exact)
         g = out if out.dtype == exact else torch.empty_like(s)
-        torch.add(s.amax(1, keepdim=True).div_(-temperature), s, alpha=1 / temperature, out=g)
+        if shifted:
+            torch.add(s.amax(1, keepdim=True).div_(-temperature), s, alpha=1 / temperature, out=g)
+        else:
+            torch.mul(s, 1 / temperature, out=g)
         weight = q.sum(1, keepdim=True)
         loss -= torch.dot(q.flatten(), g.flatten())
         total = g.exp_().sum(1, keepdim=True)
+        low, high = torch.aminmax(total)
+        safe &= (low > SAFE[0]) & (high < SAFE[1])
         loss += torch.dot(weight.flatten(), total.log().flatten())
         g.mul_(weight / (total * (temperature * count))).sub_(q, alpha=1 / (temperature * count))
         if g is not out:
             out.copy_(g)
-    return (loss / count).to(scores.dtype), gradient
+    return loss / count, safe

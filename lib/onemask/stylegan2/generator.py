@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from onemask.kernels.modulated_conv import modulated_conv2d, resample_kernel, upsample_maps
+from onemask.kernels.modulated_conv import in_reading_order, modulated_conv2d, resample_kernel, upsample_maps
 from onemask.stylegan2.layers import GAIN, FullyConnected, activate
 
 
@@ -45,7 +45,7 @@ class StyledConv(nn.Module):
         super().__init__()
         self.up, self.weight_gain = up, 1 / math.sqrt(inputs * 9)
         self.affine = FullyConnected(w_dim, inputs, bias=1.0)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.weight = nn.Parameter(in_reading_order(torch.randn(outputs, inputs, 3, 3), up))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.noise_strength = nn.Parameter(torch.zeros([]))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
@@ -54,12 +54,11 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor, random_noise: bool) -> Tensor:
         shape = (x.shape[0], 1, *self.noise_const.shape)
         noise = torch.randn(shape, device=x.device) if random_noise else self.noise_const[None, None]
-        offset = (noise * self.noise_strength + self.bias[:, None, None]) * GAIN
+        offset, bias = noise * (self.noise_strength * GAIN), self.bias[:, None, None] * GAIN
         # Demodulation makes the output blind to the scale of the weight; the gain keeps its small epsilon relevant.
-        weight = self.weight * self.weight_gain
-        return activate(
-            modulated_conv2d(x, weight, self.affine(w), True, self.up, self.resample_filter, offset, gain=GAIN)
-        )
+        styles = self.affine(w) * self.weight_gain
+        y = modulated_conv2d(x, self.weight, styles, True, self.up, self.resample_filter, offset, gain=GAIN)
+        return activate(y.add_(bias.to(y.dtype)))
 
 
 class ToRGB(nn.Module):

@@ -15,8 +15,8 @@ GAIN = math.sqrt(2.0)  # restores the variance that a leaky ReLU takes; leaky Re
 
 
 def activate(x: Tensor) -> Tensor:
-    """Leaky ReLU with slope 0.2, no gain."""
-    return F.leaky_relu(x, SLOPE)
+    """Leaky ReLU with slope 0.2, no gain, in place of x."""
+    return F.leaky_relu(x, SLOPE, inplace=True)
 
 
 class FullyConnected(nn.Module):

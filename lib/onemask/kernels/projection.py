@@ -22,7 +22,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from onemask.kernels.checks import check_finite, check_floating
-from onemask.kernels.memory import fresh
 
 Size = int | tuple[int, int]
 Sources = Sequence[tuple[Tensor, Tensor | None]]  # indices into a map's pixels, and their shares (None: the whole)
@@ -142,11 +141,10 @@ def _enlarge(z: Tensor, own: tuple[int, int], size: tuple[int, int], mode: str) 
         if z.requires_grad:  # axis by axis, since torch sums gradients along one axis faster
             wide = z[:, :, :, None].expand(-1, -1, -1, across, -1).reshape(len(z), own[0], 1, -1)
             return wide.expand(-1, -1, down, -1).reshape(len(z), size[0] * size[1], -1)
-        enlarged = fresh((len(z), size[0] * size[1], z.shape[3]), z.dtype, z.device)
+        enlarged = z.new_empty(len(z), size[0] * size[1], z.shape[3])
         enlarged.view(len(z), own[0], down, own[1], across, -1).copy_(z[:, :, None, :, None])
         return enlarged
-    enlarged = fresh((len(z), size[0] * size[1], z.shape[2]), z.dtype, z.device)
-    return _add_enlarged(enlarged.zero_(), z, own, size, mode)
+    return _add_enlarged(z.new_zeros(len(z), size[0] * size[1], z.shape[2]), z, own, size, mode)
 
 
 def _add_enlarged(total: Tensor, z: Tensor, own: tuple[int, int], size: tuple[int, int], mode: str) -> Tensor:

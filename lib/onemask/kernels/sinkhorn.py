@@ -24,8 +24,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from onemask.kernels.memory import fresh
-
 EXPONENT_ERROR = 2e-5
 LOST_MASS = 1e-7
 NARROW = 60
@@ -69,7 +67,7 @@ def _scaling(
     coarse = scores.dtype != torch.float64 and spread * 2.0**-24 <= EXPONENT_ERROR
     dtype = torch.float32 if coarse else torch.float64
     r, c = r.to(dtype), c.to(dtype)
-    matrix, rows, u = fresh(scores.shape, dtype, scores.device), torch.empty_like(r), torch.empty_like(r)
+    matrix, rows, u = scores.new_empty(scores.shape, dtype=dtype), torch.empty_like(r), torch.empty_like(r)
     parts = _blocks(scores, len(c)), _blocks(matrix, len(c))
     v = _wide_columns(*parts, epsilon, c) if spread > NARROW else _narrow_columns(*parts, epsilon, c, high)
     tiny = torch.finfo(dtype).tiny

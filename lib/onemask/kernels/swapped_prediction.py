@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from onemask.kernels.checks import check_finite, check_floating
-from onemask.kernels.memory import fresh
 
 BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 512 KB, which a core's cache holds
 SAFE = (1e-25, 1e25)  # sums of a row's exponentials that lost nothing to underflow or overflow
@@ -77,7 +76,7 @@ def cross_entropy_and_gradient(scores: Tensor, codes: Tensor, temperature: float
     The gradient is (|q| softmax(s / T) - q) / (T B), |q| the sum of a pixel's code. Half precision is computed in
     single precision.
     """
-    gradient = fresh(scores.shape, scores.dtype, scores.device)
+    gradient = scores.new_empty(scores.shape)
     loss, safe = _fill_gradient(gradient, scores, codes, temperature, shifted=False)
     # The exponentials of cosines need no maximum taken off; if these did, all is done again.
     if not bool(safe):

@@ -99,6 +99,16 @@ def test_the_projection_passes_gradients_to_the_weight():
     assert torch.autograd.gradcheck(lambda w: project_features(features, w, 6), weight)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_projection_that_leaves_its_type_is_refused(dtype):
+    large = torch.finfo(dtype).max / 2
+    feature, weight = torch.full((1, 4, 4, 4), large, dtype=dtype), torch.ones(3, 4, dtype=dtype)
+    with pytest.raises(ValueError, match=f"features: their projection is too large for {dtype}"):
+        project_features([feature], weight, 4)
+    with pytest.raises(ValueError, match="features: expected finite numbers"):
+        project_features([feature * 4], weight, 4)
+
+
 def test_split_weight_hands_each_map_its_columns():
     weight = torch.arange(10.0).reshape(2, 5)
     parts = split_weight(weight, [2, 3])

@@ -9,19 +9,32 @@ from torch import Tensor
 
 
 def check_finite(**tensors: Tensor | Sequence[Tensor]) -> None:
-    """ValueError names the first argument that holds NaN or an infinity. One pass over each, no memory.
-
-    On a GPU the host waits once for all of them; while a CUDA graph is captured it cannot wait, and checks nothing.
-    """
+    """ValueError names the first argument that holds NaN or an infinity, as `all_finite` finds them."""
     given = {name: [part] if isinstance(part, Tensor) else part for name, part in tensors.items()}
-    named = [(name, part) for name, parts in given.items() for part in parts if part.numel()]
-    if not named or (named[0][1].is_cuda and torch.cuda.is_current_stream_capturing()):
-        return
-    ranges = (torch.aminmax(_in_memory_order(part.detach())) for _, part in named)  # NaN passes through
-    bounds = [bound.isfinite() for both in ranges for bound in both]
-    for (name, _), finite in zip(named, torch.stack(bounds).view(-1, 2).all(1).tolist(), strict=True):
+    named = [(name, part) for name, parts in given.items() for part in parts]
+    for (name, _), finite in zip(named, _finite([part for _, part in named]), strict=True):
         if not finite:
             raise ValueError(f"{name}: expected finite numbers")
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether there is no NaN and no infinity. One pass, no memory.
+
+    On a GPU the host waits for the answer; while a CUDA graph is captured it cannot, and takes all for finite.
+    """
+    return _finite([tensor])[0]
+
+
+def _finite(tensors: Sequence[Tensor]) -> list[bool]:
+    """Of each of them; on a GPU the host waits once."""
+    if not tensors or (tensors[0].is_cuda and torch.cuda.is_current_stream_capturing()):
+        return [True] * len(tensors)
+    bounds = [  # NaN passes through
+        bound.isfinite()
+        for tensor in tensors
+        for bound in torch.aminmax(_in_memory_order(tensor.detach()) if tensor.numel() else tensor.new_zeros(1))
+    ]
+    return torch.stack(bounds).view(-1, 2).all(1).tolist()
 
 
 def _in_memory_order(tensor: Tensor) -> Tensor:

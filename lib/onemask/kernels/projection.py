@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from onemask.kernels.checks import check_finite, check_floating
+from onemask.kernels.checks import all_finite, check_finite, check_floating
 
 Size = int | tuple[int, int]
 Sources = Sequence[tuple[Tensor, Tensor | None]]  # indices into a map's pixels, and their shares (None: the whole)
@@ -47,17 +47,21 @@ def project_features(features: Sequence[Tensor], weight: Tensor, size: Size, mod
     """Linear projection of the concatenated features: weight [D, C] -> [N, D, H, W], channels last (decision 13).
 
     Equals einsum("dc,nchw->ndhw", weight, concatenate_features(features, size, mode)) up to rounding. Maps in half
-    precision are added in single precision; ValueError where their projection overflows.
+    precision are added in single precision. ValueError where the projection overflows.
     """
     _check(features, mode)
     check_floating(features=features[0], weight=weight)
-    check_finite(weight=weight, features=features)
     height_width = _height_width(size)
     *coarse, (own, z) = _project_native(features, split_weight(weight, _channels(features)), height_width, mode)
     z = _enlarge(z, own, height_width, mode)
     for own, part in coarse:
         _add_enlarged(z, part, own, height_width, mode)
-    return _narrowed(z, weight.dtype).unflatten(1, height_width).permute(0, 3, 1, 2)
+    z = z.to(weight.dtype)
+    # What is not finite shows in the result, of which there is less to read where labels are few.
+    if not all_finite(z):
+        check_finite(weight=weight, features=features)
+        raise ValueError(f"features: their projection is too large for {weight.dtype}")
+    return z.unflatten(1, height_width).permute(0, 3, 1, 2)
 
 
 def project_pixels(
@@ -82,7 +86,10 @@ def project_pixels(
     for feature, part in large:
         sources = _sources(feature.shape[2:], height_width, places, mode, feature)
         z = _add_product(z, _pick_columns(feature.flatten(2), sources), part)
-    return _narrowed(z, weight.dtype)
+    narrow = z.to(weight.dtype)
+    if narrow.dtype != z.dtype and not all_finite(narrow):
+        raise ValueError(f"features: their projection is too large for {weight.dtype}")
+    return narrow
 
 
 def _project_native(
@@ -116,15 +123,6 @@ def _add_product(z: Tensor | None, columns: Tensor, part: Tensor) -> Tensor:
         z = torch.bmm(rows, part)
         return z.to(torch.promote_types(z.dtype, torch.float32))
     return z.baddbmm_(rows, part) if z.dtype == rows.dtype else z.add_(torch.bmm(rows, part))
-
-
-def _narrowed(summed: Tensor, dtype: torch.dtype) -> Tensor:
-    """In half precision again, where the arguments were."""
-    if summed.dtype == dtype:
-        return summed
-    narrow = summed.to(dtype)
-    check_finite(**{"features: too large for their type": narrow})
-    return narrow
 
 
 def _divides(small: tuple[int, int], large: tuple[int, int]) -> bool:

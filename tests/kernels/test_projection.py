@@ -107,6 +107,9 @@ def test_a_projection_that_leaves_its_type_is_refused(dtype):
         project_features([feature], weight, 4)
     with pytest.raises(ValueError, match="features: expected finite numbers"):
         project_features([feature * 4], weight, 4)
+    if dtype == torch.float16:  # in single precision trainings look at what they get
+        with pytest.raises(ValueError, match="features: their projection is too large for torch.float16"):
+            project_pixels([feature], weight, torch.arange(16)[None], 4)
 
 
 def test_split_weight_hands_each_map_its_columns():

@@ -15,7 +15,7 @@ demo: $(STAMP)
 	$(SNAKEMAKE) $(TABLE2)
 	@$(BIN)/python scripts/show_table.py results/table2.csv
 
-paper: $(STAMP)  # every table and figure, the claims: an hour and a quarter on two cores beyond `make demo`
+paper: $(STAMP)  # every table and figure, the claims: an hour on two cores beyond `make demo`
 	$(SNAKEMAKE) $(TABLE2) paper
 
 report: paper  # results/report.html; results/report.pdf where a LaTeX is installed

@@ -62,4 +62,4 @@ class FeatureProjection(nn.Module):
         return projection.eval()
 
     def _activate(self, z: Tensor) -> Tensor:
-        return z if self.negative_slope is None else F.leaky_relu(z, self.negative_slope)
+        return z if self.negative_slope is None else F.leaky_relu(z, self.negative_slope, inplace=not z.requires_grad)

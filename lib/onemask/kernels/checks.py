@@ -29,12 +29,13 @@ def _finite(tensors: Sequence[Tensor]) -> list[bool]:
     """Of each of them; on a GPU the host waits once."""
     if not tensors or (tensors[0].is_cuda and torch.cuda.is_current_stream_capturing()):
         return [True] * len(tensors)
-    bounds = [  # NaN passes through
-        bound.isfinite()
-        for tensor in tensors
-        for bound in torch.aminmax(_in_memory_order(tensor.detach()) if tensor.numel() else tensor.new_zeros(1))
+    ordered = [_in_memory_order(tensor.detach()) for tensor in tensors]
+    sums = [tensor.sum(dtype=torch.promote_types(tensor.dtype, torch.float32)).isfinite() for tensor in ordered]
+    # A sum is finite only where all its terms are, and is made faster than bounds; one that is not may have overflowed.
+    return [
+        finite or all(bound.isfinite() for bound in torch.aminmax(tensor))
+        for tensor, finite in zip(ordered, torch.stack(sums).tolist(), strict=True)
     ]
-    return torch.stack(bounds).view(-1, 2).all(1).tolist()
 
 
 def _in_memory_order(tensor: Tensor) -> Tensor:

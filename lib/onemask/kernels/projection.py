@@ -26,7 +26,7 @@ from onemask.kernels.checks import all_finite, check_finite, check_floating
 Size = int | tuple[int, int]
 Sources = Sequence[tuple[Tensor, Tensor | None]]  # indices into a map's pixels, and their shares (None: the whole)
 MODES = ("nearest", "bilinear")
-BAND = 64  # rows and columns of an enlarged map that are made at a time
+BANDS = {"cpu": 64, "cuda": 256}  # rows and columns of an enlarged map that are made at a time
 
 
 def concatenate_features(features: Sequence[Tensor], size: Size, mode: str = "nearest") -> Tensor:
@@ -152,17 +152,18 @@ def _add_enlarged(total: Tensor, z: Tensor, own: tuple[int, int], size: tuple[in
     """
     down, across = (_resampling(*axis, mode, z) for axis in zip(own, size, strict=True))
     total, z = total.unflatten(1, size), z.unflatten(1, own)
-    for rows, from_rows in _bands(own[0], size[0]):
-        for columns, from_columns in _bands(own[1], size[1]):
+    band = BANDS.get(z.device.type, BANDS["cpu"])
+    for rows, from_rows in _bands(own[0], size[0], band):
+        for columns, from_columns in _bands(own[1], size[1], band):
             wide = torch.matmul(across[columns, from_columns], z[:, from_rows, from_columns])
-            band = down[rows, from_rows].expand(len(z), -1, -1)
-            total[:, rows, columns].flatten(2).baddbmm_(band, wide.flatten(2))
+            shares = down[rows, from_rows].expand(len(z), -1, -1)
+            total[:, rows, columns].flatten(2).baddbmm_(shares, wide.flatten(2))
     return total.flatten(1, 2)
 
 
-def _bands(length: int, target: int) -> list[tuple[slice, slice]]:
-    """Parts of an enlarged axis, each with the part of the axis that it stems from."""
-    ends = [(start, min(start + BAND, target)) for start in range(0, target, BAND)]
+def _bands(length: int, target: int, band: int) -> list[tuple[slice, slice]]:
+    """Parts of an enlarged axis, `band` pixels each, and the parts of the axis that they stem from."""
+    ends = [(start, min(start + band, target)) for start in range(0, target, band)]
     sources = [(max(0, start * length // target - 1), -(-stop * length // target) + 1) for start, stop in ends]
     return [(slice(*end), slice(*source)) for end, source in zip(ends, sources, strict=True)]
 

@@ -5,6 +5,7 @@ import re
 import tomllib
 from importlib.metadata import distributions
 
+import pytest
 import yaml
 from conftest import ROOT, run_snakemake
 
@@ -125,6 +126,16 @@ def test_the_gpu_profile_names_every_rule_whose_script_takes_one():
 
     expected = {name for name, script in rules_and_scripts().items() if script and on_a_device(script)}
     assert {entry.split(":")[0] for entry in profile("gpu")["set-resources"]} == expected
+
+
+@pytest.mark.extended  # needs the extra `slurm`
+def test_on_a_cluster_s_gpus_both_profiles_are_heard(tmp_path):
+    pytest.importorskip("snakemake_executor_plugin_slurm", reason="the extra `slurm` is not installed")
+    profiles = ("--profile", str(ROOT / "profiles/gpu"), "--workflow-profile", str(ROOT / "profiles/slurm"))
+    target = "results/demo/clustering/face/swav.safetensors"
+    plan = run_snakemake("--dry-run", *profiles, target, directory=tmp_path).stdout
+    assert re.search(r"rule train_swav:(?s:.*?)resources: .*gpu=1.*runtime=120", plan)
+    assert re.search(r"rule fetch_generator:(?s:.*?)resources: [^\n]*runtime=120", plan)
 
 
 def test_a_profile_in_place_of_the_default_keeps_its_resources(tmp_path):

@@ -119,7 +119,9 @@ def make_annotated_set(
     The first annotator's labels are the truth. OnemaskError when a rare label is too seldom and `allow_fewer` is off.
     """
     labeller = Labeller(generator, annotator, seed, settings.batch)
-    fixed = {split: labeller.samples(split, 0, getattr(settings, split), settings.truncation) for split in FIXED_SPLITS}
+    fixed = {
+        split: labeller.samples(split, 0, getattr(settings, split), settings.truncation) for split in FIXED_SPLITS
+    }
     extension, rare_tests = extend_rare_tests(labeller, fixed["test"], settings)
     exemplars = find_rare_exemplars(labeller, settings)
     second = relabel(generator, second_annotator, fixed["test"], settings.batch)

@@ -152,9 +152,7 @@ def draw_clutter(scan: Scan, draws: Draws, inside: Inside) -> None:
     frame = inside.frame.at(x, y, draws.uniform("cable/turn", -3.1, 3.1))
     scan.add(
         arc(frame, draws.uniform("cable/radius", 0.12, 0.22), draws.uniform("cable/sweep", 1.2, 2.8), 0.014),
-        COPPER,
-        0.07,
-        present=draws.flag("cable", 0.4),
+        COPPER, 0.07, present=draws.flag("cable", 0.4),
     )
     x, y = inside.spot(draws, "coins", 0.75)
     coins = draws.flag("coins", 0.35)

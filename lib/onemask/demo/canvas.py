@@ -197,9 +197,8 @@ def convex(frame: Frame, points: Sequence[tuple[Param, Param]], rounding: Param 
     """Convex polygon, corners in clockwise order on screen; `rounding` swells it (the border moves outwards)."""
     distance = None
     for (x0, y0), (x1, y1) in zip(points, [*points[1:], points[0]], strict=True):
-        x0, y0, x1, y1 = (
-            per_pixel(torch.as_tensor(v, dtype=torch.float32, device=frame.x.device)) for v in (x0, y0, x1, y1)
-        )
+        x0, y0, x1, y1 = (per_pixel(torch.as_tensor(v, dtype=torch.float32, device=frame.x.device))
+                          for v in (x0, y0, x1, y1))
         ex, ey = x1 - x0, y1 - y0
         norm = torch.sqrt(ex * ex + ey * ey).clamp_min(1e-6)
         side = (ey / norm) * frame.x - (ex / norm) * frame.y - (ey * x0 - ex * y0) / norm
@@ -211,9 +210,8 @@ def polygon(frame: Frame, points: Sequence[tuple[Param, Param]], rounding: Param
     """Any simple polygon: distance to the nearest edge, the sign by the even-odd rule; dearer than `convex`."""
     nearest, inside = None, None
     for (x0, y0), (x1, y1) in zip(points, [*points[1:], points[0]], strict=True):
-        x0, y0, x1, y1 = (
-            per_pixel(torch.as_tensor(v, dtype=torch.float32, device=frame.x.device)) for v in (x0, y0, x1, y1)
-        )
+        x0, y0, x1, y1 = (per_pixel(torch.as_tensor(v, dtype=torch.float32, device=frame.x.device))
+                          for v in (x0, y0, x1, y1))
         ex, ey, px, py = x1 - x0, y1 - y0, frame.x - x0, frame.y - y0
         along = ((px * ex + py * ey) / (ex * ex + ey * ey + 1e-9)).clamp(0, 1)
         square = (px - ex * along) ** 2 + (py - ey * along) ** 2
@@ -346,17 +344,9 @@ class Canvas:
         """Cover the whole image, labels untouched."""
         self.image.copy_(self._spread(colour).expand_as(self.image))
 
-    def paint(
-        self,
-        distance: Tensor,
-        colour: Colour,
-        label: str | None = None,
-        rare: str | None = None,
-        present: Tensor | None = None,
-        shading: Tensor | None = None,
-        opacity: Param = 1.0,
-        softness: Param = 0.0,
-    ) -> None:
+    def paint(self, distance: Tensor, colour: Colour, label: str | None = None, rare: str | None = None,
+              present: Tensor | None = None, shading: Tensor | None = None, opacity: Param = 1.0,
+              softness: Param = 0.0) -> None:
         """Paint the shape `distance` [N, H, W] over what is there.
 
         colour: (r, g, b), [N, 3] or [N, 3, H, W]; shading [N, H, W] multiplies it. With a `label` the label map

@@ -55,19 +55,9 @@ TAIL = (0.52, 0.54, 0.62, 0.58, 0.64)  # height of the rear face
 CLEARANCE = (0.13, 0.13, 0.19, 0.19, 0.15)
 TYRE = (0.19, 0.19, 0.225, 0.225, 0.195)
 
-PAINTS = [
-    (0.78, 0.10, 0.10),
-    (0.12, 0.27, 0.66),
-    (0.90, 0.90, 0.91),
-    (0.66, 0.68, 0.71),
-    (0.16, 0.17, 0.20),
-    (0.10, 0.42, 0.26),
-    (0.95, 0.73, 0.12),
-    (0.91, 0.42, 0.10),
-    (0.25, 0.60, 0.78),
-    (0.45, 0.12, 0.22),
-    (0.80, 0.74, 0.60),
-]
+PAINTS = [(0.78, 0.10, 0.10), (0.12, 0.27, 0.66), (0.90, 0.90, 0.91), (0.66, 0.68, 0.71), (0.16, 0.17, 0.20),
+          (0.10, 0.42, 0.26), (0.95, 0.73, 0.12), (0.91, 0.42, 0.10), (0.25, 0.60, 0.78), (0.45, 0.12, 0.22),
+          (0.80, 0.74, 0.60)]
 PAINT_WEIGHTS = [2, 2, 1.6, 1.6, 1.1, 1, 1, 1, 1.2, 0.8, 0.8]
 GLASS = (0.16, 0.22, 0.29)
 
@@ -131,43 +121,20 @@ def _make_car(seeds: Tensor, size: int) -> Car:
     kind = draws.choice("kind", TYPE_WEIGHTS)
     end = torch.where(draws.flag("end", 0.86), 1.0, -1.0)
     turn = end * draws.uniform("turn", 0.22, 0.74)
-    frame = canvas.frame.at(
-        draws.uniform("x", -0.035, 0.035),
-        draws.uniform("y", 0.08, 0.16),
-        draws.normal("roll", 0, 0.02),
-        draws.uniform("scale", 0.80, 0.86),
-    )
-    tables = {
-        "cowl": COWL,
-        "roof_front": ROOF_FRONT,
-        "roof_rear": ROOF_REAR,
-        "rear_foot": REAR_FOOT,
-        "belt": BELT,
-        "roof": ROOF,
-        "nose": NOSE,
-        "tail": TAIL,
-        "clearance": CLEARANCE,
-        "tyre": TYRE,
-    }
+    frame = canvas.frame.at(draws.uniform("x", -0.035, 0.035), draws.uniform("y", 0.08, 0.16),
+                            draws.normal("roll", 0, 0.02), draws.uniform("scale", 0.80, 0.86))
+    tables = {"cowl": COWL, "roof_front": ROOF_FRONT, "roof_rear": ROOF_REAR, "rear_foot": REAR_FOOT, "belt": BELT,
+              "roof": ROOF, "nose": NOSE, "tail": TAIL, "clearance": CLEARANCE, "tyre": TYRE}
     measures = {name: select(kind, table) for name, table in tables.items()}
     measures["roof"] = measures["roof"] + draws.uniform("roof", -0.04, 0.05)
     measures["cowl"] = measures["cowl"] + draws.uniform("cowl", -0.05, 0.05)
     measures["roof_front"] = measures["roof_front"] + draws.uniform("rake", -0.06, 0.06)
     measures["tyre"] = measures["tyre"] * draws.uniform("tyre", 0.95, 1.12)
     colour = draws.pick("paint", PAINTS, PAINT_WEIGHTS) * draws.uniform("paint/gain", 0.85, 1.08)[:, None]
-    return Car(
-        canvas,
-        draws,
-        draw_light(draws, 1.2),
-        frame.mirrored(draws.flag("mirror", 0.3)),
-        kind,
-        turn,
-        draws.uniform("tilt", 0.08, 0.24),
-        end,
-        mix(colour, draws.pick("paint/second", PAINTS), 0.08).clamp(0, 1),
-        draws.uniform("half_width", 0.40, 0.46),
-        measures,
-    )
+    return Car(canvas, draws, draw_light(draws, 1.2), frame.mirrored(draws.flag("mirror", 0.3)), kind, turn,
+               draws.uniform("tilt", 0.08, 0.24), end,
+               mix(colour, draws.pick("paint/second", PAINTS), 0.08).clamp(0, 1),
+               draws.uniform("half_width", 0.40, 0.46), measures)
 
 
 def _paint_background(car: Car) -> None:
@@ -234,20 +201,11 @@ def _paint_lower_body(car: Car) -> None:
 def _profile(m: dict[str, Tensor], plane: Frame) -> Tensor:
     """The side below the windows, in its own plane."""
     inset = 0.05
-    return convex(
-        plane,
-        [
-            (-1 + inset, -m["tail"] + inset),
-            (m["rear_foot"] + inset, -m["belt"] + inset),
-            (m["cowl"], -m["belt"] + inset),
-            (0.98 - inset, -m["nose"] + inset),
-            (1 - inset, -m["clearance"] - 0.07 - inset),
-            (0.92, -m["clearance"] - inset),
-            (-0.94, -m["clearance"] - inset),
-            (-1 + inset, -m["clearance"] - 0.07 - inset),
-        ],
-        inset,
-    )
+    return convex(plane, [
+        (-1 + inset, -m["tail"] + inset), (m["rear_foot"] + inset, -m["belt"] + inset),
+        (m["cowl"], -m["belt"] + inset), (0.98 - inset, -m["nose"] + inset),
+        (1 - inset, -m["clearance"] - 0.07 - inset), (0.92, -m["clearance"] - inset),
+        (-0.94, -m["clearance"] - inset), (-1 + inset, -m["clearance"] - 0.07 - inset)], inset)
 
 
 def _paint_cabin(car: Car) -> None:
@@ -256,25 +214,16 @@ def _paint_cabin(car: Car) -> None:
     side, end, top = _brightness(car)
     foot, brow = 0.93 * car.half_width, 0.76 * car.half_width
     front, rear = (m["cowl"], m["belt"], m["roof_front"]), (m["rear_foot"], m["belt"], m["roof_rear"])
-    roof, seen = car.face(
-        [
-            (m["roof_rear"], m["roof"], -brow),
-            (m["roof_front"], m["roof"], -brow),
-            (m["roof_front"], m["roof"], brow),
-            (m["roof_rear"], m["roof"], brow),
-        ],
-        0.03,
-    )
+    roof, seen = car.face([(m["roof_rear"], m["roof"], -brow), (m["roof_front"], m["roof"], -brow),
+                           (m["roof_front"], m["roof"], brow), (m["roof_rear"], m["roof"], brow)], 0.03)
     canvas.paint(roof, (car.paint * top[:, None] * 1.05).clamp(0, 1), "body", present=seen)
     for (x, y, x_top), sign, label in ((front, 1.0, "windshield"), (rear, -1.0, "window")):
         for grow, low, high, what in ((1.0, 0.0, 1.0, "body"), (0.88, 0.1, 0.92, label)):
             z_low, z_high = sign * grow * (foot + (brow - foot) * low), sign * grow * (foot + (brow - foot) * high)
             x_low, x_high = x + (x_top - x) * low, x + (x_top - x) * high
             y_low, y_high = y + (m["roof"] - y) * low, y + (m["roof"] - y) * high
-            pane, seen = car.face(
-                [(x_high, y_high, z_high), (x_high, y_high, -z_high), (x_low, y_low, -z_low), (x_low, y_low, z_low)],
-                0.03 if what == "body" else 0.0,
-            )
+            pane, seen = car.face([(x_high, y_high, z_high), (x_high, y_high, -z_high),
+                                   (x_low, y_low, -z_low), (x_low, y_low, z_low)], 0.03 if what == "body" else 0.0)
             if what == "body":
                 canvas.paint(pane, (car.paint * end[:, None]).clamp(0, 1), "body", present=seen)
             else:
@@ -290,12 +239,8 @@ def _paint_glass(car: Car, pane: Tensor, label: str, present: Tensor | None, gai
     sky = mix(tone, (0.62, 0.76, 0.86), draws.uniform("glass/sky", 0.35, 0.8))
     canvas.paint(pane, gradient(sky, tone, height), label, present=present)
     streak = (frame.x + 0.6 * frame.y - per_pixel(draws.uniform("glass/streak", -0.6, 0.4))).abs() - 0.07
-    canvas.paint(
-        intersect(pane + 0.02, streak * frame.unit),
-        (0.9, 0.95, 1.0),
-        present=present,
-        opacity=draws.uniform("glass/shine", 0.15, 0.5),
-    )
+    canvas.paint(intersect(pane + 0.02, streak * frame.unit), (0.9, 0.95, 1.0), present=present,
+                 opacity=draws.uniform("glass/shine", 0.15, 0.5))
 
 
 def _paint_side_windows(car: Car, foot: Tensor, brow: Tensor, side: Tensor) -> None:
@@ -336,7 +281,7 @@ def _paint_doors(car: Car) -> None:
     low, high = m["clearance"] + 0.07, m["belt"] - 0.01
     tone = draws.uniform("doors/tone", 0.86, 1.0)
     level = ((-plane.y - per_pixel(low)) / per_pixel(high - low)).clamp(0, 1)
-    shading = (0.68 + 0.5 * level - 0.1 * torch.exp(-(((level - 0.35) / 0.1) ** 2))) * per_pixel(side * tone)
+    shading = (0.68 + 0.5 * level - 0.1 * torch.exp(-((level - 0.35) / 0.1) ** 2)) * per_pixel(side * tone)
     for start, stop, shown in ((middle, front, None), (rear, middle - 0.015, two)):
         panel = box(plane.at(0.5 * (start + stop), -0.5 * (low + high)), 0.5 * (stop - start), 0.5 * (high - low), 0.05)
         panel = intersect(panel, profile)
@@ -419,9 +364,8 @@ def _paint_trim(car: Car) -> None:
     m, canvas, draws = car.measures, car.canvas, car.draws
     plane = car.plane
     gleam = capsule(plane, -0.8, -m["tail"] + 0.07, 0.8, -m["nose"] + 0.03, 0.012)
-    canvas.paint(
-        intersect(gleam, car.profile), (1.0, 1.0, 1.0), opacity=draws.uniform("gleam", 0.2, 0.6), softness=0.03
-    )
+    canvas.paint(intersect(gleam, car.profile), (1.0, 1.0, 1.0), opacity=draws.uniform("gleam", 0.2, 0.6),
+                 softness=0.03)
     mirror = ellipse(plane.at(m["cowl"] - 0.1, -m["belt"] - 0.04), 0.055, 0.04)
     canvas.paint(mirror, car.paint * 0.8, "body")
 

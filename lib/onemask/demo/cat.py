@@ -39,16 +39,8 @@ LABELS = ("background", "head", "eye", "nose", "ear", "neck", "torso", "tail", "
 # every `select(kind, [...])` lists its values for a cat that sits, stands or walks, lies
 POSE_WEIGHTS = (0.38, 0.36, 0.26)
 SOLID, TABBY, PATCHES, BICOLOUR, POINT = range(5)
-FURS = (
-    (0.86, 0.54, 0.24),
-    (0.56, 0.57, 0.60),
-    (0.20, 0.19, 0.22),
-    (0.93, 0.91, 0.88),
-    (0.90, 0.78, 0.60),
-    (0.50, 0.35, 0.23),
-    (0.40, 0.46, 0.56),
-    (0.72, 0.60, 0.48),
-)
+FURS = ((0.86, 0.54, 0.24), (0.56, 0.57, 0.60), (0.20, 0.19, 0.22), (0.93, 0.91, 0.88), (0.90, 0.78, 0.60),
+        (0.50, 0.35, 0.23), (0.40, 0.46, 0.56), (0.72, 0.60, 0.48))
 EYES = ((0.45, 0.75, 0.25), (0.95, 0.75, 0.15), (0.30, 0.62, 0.90), (0.80, 0.55, 0.15), (0.25, 0.72, 0.62))
 
 
@@ -113,11 +105,8 @@ def _tail(draws: Draws, kind: Tensor, hip: Joint) -> list[Joint]:
     rise = draws.uniform("tail/rise", -0.15, 0.85)
     out = draws.uniform("tail/out", 0.14, 0.34)
     root = Joint(hip.x + 0.75 * hip.radius, (hip.y - select(kind, [-0.12, 0.06, -0.02])).clamp_max(-0.1), 0.075)
-    tip = Joint(
-        root.x + out * draws.uniform("tail/tip", 0.1, 1.2),
-        (root.y - rise).clamp_max(-0.06),
-        draws.uniform("tail/width", 0.045, 0.08),
-    )
+    tip = Joint(root.x + out * draws.uniform("tail/tip", 0.1, 1.2), (root.y - rise).clamp_max(-0.06),
+                draws.uniform("tail/width", 0.045, 0.08))
     control = (root.x + out * 1.15, (root.y - rise * draws.uniform("tail/curl", -0.5, 0.5)).clamp_max(-0.05))
     return curve(root, control, tip, 5)
 
@@ -128,30 +117,16 @@ def draw_pose(draws: Draws) -> Pose:
     turn = draws.uniform("turn", 0.3, 1.0)
     shorten = 1 - turn * select(kind, [0.65, 0.45, 0.35])
     plump = draws.uniform("plump", 0.9, 1.15)
-    chest = Joint(
-        select(kind, [-0.17, -0.30, -0.28]) * shorten,
-        select(kind, [-0.56, -0.50, -0.28]) + draws.uniform("chest/height", -0.05, 0.05),
-        select(kind, [0.20, 0.205, 0.20]) * plump,
-    )
-    hip = Joint(
-        select(kind, [0.20, 0.31, 0.34]) * shorten,
-        select(kind, [-0.28, -0.49, -0.23]) + draws.uniform("hip/height", -0.04, 0.03),
-        select(kind, [0.255, 0.20, 0.20]) * plump,
-    )
-    head = Joint(
-        chest.x + draws.uniform("head/x", -0.12, 0.04),
-        chest.y - draws.uniform("head/y", 0.46, 0.54),
-        draws.uniform("head/size", 0.335, 0.385),
-    )
-    return Pose(
-        kind,
-        chest,
-        hip,
-        head,
-        _front_legs(draws, kind, chest, turn),
-        _back_legs(draws, kind, hip, turn),
-        _tail(draws, kind, hip),
-    )
+    chest = Joint(select(kind, [-0.17, -0.30, -0.28]) * shorten,
+                  select(kind, [-0.56, -0.50, -0.28]) + draws.uniform("chest/height", -0.05, 0.05),
+                  select(kind, [0.20, 0.205, 0.20]) * plump)
+    hip = Joint(select(kind, [0.20, 0.31, 0.34]) * shorten,
+                select(kind, [-0.28, -0.49, -0.23]) + draws.uniform("hip/height", -0.04, 0.03),
+                select(kind, [0.255, 0.20, 0.20]) * plump)
+    head = Joint(chest.x + draws.uniform("head/x", -0.12, 0.04),
+                 chest.y - draws.uniform("head/y", 0.46, 0.54), draws.uniform("head/size", 0.335, 0.385))
+    return Pose(kind, chest, hip, head, _front_legs(draws, kind, chest, turn), _back_legs(draws, kind, hip, turn),
+                _tail(draws, kind, hip))
 
 
 # ---------------------------------------------------------------- coat
@@ -169,26 +144,13 @@ def draw_coat(draws: Draws, frame: Frame, pose: Pose) -> Coat:
     base = (draws.pick("fur", FURS, [3, 3, 2, 2, 2, 2, 2, 1]) * bright).clamp(0, 1)
     light_fur = mix(draws.pick("fur/point", ((0.95, 0.90, 0.80), (0.88, 0.80, 0.68))), base, 0.1)
     base = torch.where((kind == POINT)[:, None], light_fur, base)
-    accents = torch.stack(
-        [
-            base * 0.9,
-            base * 0.5 + 0.02,
-            (draws.pick("fur/second", FURS) + base * 0.1).clamp(0, 1),
-            torch.full_like(base, 0.93),
-            base * 0.28,
-        ],
-        1,
-    )
+    accents = torch.stack([base * 0.9, base * 0.5 + 0.02, (draws.pick("fur/second", FURS) + base * 0.1).clamp(0, 1),
+                           torch.full_like(base, 0.93), base * 0.28], 1)
     accent = accents[torch.arange(len(kind), device=kind.device), kind]
     tabby, patches, bicolour, point = _indicators(kind)
     low = ramp(frame.y, -draws.uniform("sock", 0.12, 0.3), -0.1)
-    bars = ramp(
-        stripes(
-            frame.x + 0.5 * frame.y, draws.uniform("stripe/rate", 3.2, 4.6), draws.uniform("stripe/phase", 0, 6.28)
-        ),
-        0.0,
-        0.6,
-    )
+    bars = ramp(stripes(frame.x + 0.5 * frame.y, draws.uniform("stripe/rate", 3.2, 4.6),
+                        draws.uniform("stripe/phase", 0, 6.28)), 0.0, 0.6)
     spots = ramp(noise(frame, draws, "patch", 1.1), 0.05, 0.25)
     belly = ramp(frame.y, per_pixel(pose.hip.y) + 0.02, per_pixel(pose.hip.y) + 0.10)
     limbs = tabby * 0.5 * ramp(stripes(frame.y, 5.0, 0.0), 0.1, 0.7) + bicolour * low + point * (0.35 + 0.6 * low)
@@ -202,18 +164,12 @@ def paint_room(canvas: Canvas, draws: Draws, floor: Tensor) -> None:
     """A wall with soft blobs, a floor whose far edge is the horizon, and perhaps a rug under the cat."""
     hue = draws.uniform("wall/hue")
     wall = hsv(hue, draws.uniform("wall/saturation", 0.12, 0.6), draws.uniform("wall/value", 0.45, 0.95))
-    other = hsv(
-        hue + draws.uniform("wall/shift", -0.2, 0.2),
-        draws.uniform("wall/saturation2", 0.1, 0.6),
-        draws.uniform("wall/value2", 0.4, 0.95),
-    )
+    other = hsv(hue + draws.uniform("wall/shift", -0.2, 0.2), draws.uniform("wall/saturation2", 0.1, 0.6),
+                draws.uniform("wall/value2", 0.4, 0.95))
     frame = canvas.frame
     canvas.fill(gradient(wall, other, 0.5 + 0.5 * noise(frame, draws, "wall", 0.35)))
-    ground = hsv(
-        draws.uniform("floor/hue"),
-        draws.uniform("floor/saturation", 0.1, 0.55),
-        draws.uniform("floor/value", 0.35, 0.9),
-    )
+    ground = hsv(draws.uniform("floor/hue"), draws.uniform("floor/saturation", 0.1, 0.55),
+                 draws.uniform("floor/value", 0.35, 0.9))
     horizon = floor - draws.uniform("floor/depth", 0.15, 0.6)
     depth = ramp(frame.y, horizon, 1.0)
     canvas.paint(half_plane(frame, 0.0, -1.0, -horizon), gradient(ground * 0.82, ground, depth))

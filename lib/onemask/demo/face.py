@@ -43,27 +43,10 @@ from onemask.demo.canvas import (
 LABELS = ("background", "skin", "hair", "eyebrow", "nose", "eye", "mouth", "ear")
 RARE = ("eye_g", "teeth", "cloth")
 
-SKINS = [
-    (0.98, 0.84, 0.74),
-    (0.95, 0.77, 0.64),
-    (0.89, 0.69, 0.54),
-    (0.80, 0.59, 0.43),
-    (0.70, 0.48, 0.33),
-    (0.58, 0.38, 0.26),
-    (0.46, 0.30, 0.21),
-]
-HAIRS = [
-    (0.10, 0.08, 0.09),
-    (0.22, 0.14, 0.10),
-    (0.36, 0.22, 0.13),
-    (0.52, 0.30, 0.15),
-    (0.62, 0.24, 0.12),
-    (0.82, 0.42, 0.16),
-    (0.90, 0.72, 0.36),
-    (0.95, 0.86, 0.60),
-    (0.62, 0.62, 0.64),
-    (0.88, 0.88, 0.88),
-]
+SKINS = [(0.98, 0.84, 0.74), (0.95, 0.77, 0.64), (0.89, 0.69, 0.54), (0.80, 0.59, 0.43), (0.70, 0.48, 0.33),
+         (0.58, 0.38, 0.26), (0.46, 0.30, 0.21)]
+HAIRS = [(0.10, 0.08, 0.09), (0.22, 0.14, 0.10), (0.36, 0.22, 0.13), (0.52, 0.30, 0.15), (0.62, 0.24, 0.12),
+         (0.82, 0.42, 0.16), (0.90, 0.72, 0.36), (0.95, 0.86, 0.60), (0.62, 0.62, 0.64), (0.88, 0.88, 0.88)]
 HAIR_WEIGHTS = [3, 3, 3, 2, 1.2, 1.2, 1.8, 1, 1, 0.8]
 IRISES = [(0.25, 0.48, 0.78), (0.30, 0.56, 0.36), (0.40, 0.25, 0.12), (0.22, 0.14, 0.10), (0.46, 0.52, 0.58)]
 
@@ -104,15 +87,11 @@ class Face:
         return self.width * torch.sin(turned), narrowing.clamp(0.4, 1.0)
 
 
-def _palette(
-    draws: Draws, name: str, rows: list[tuple[float, float, float]], jitter: float, weights: list[float] | None = None
-) -> Tensor:
+def _palette(draws: Draws, name: str, rows: list[tuple[float, float, float]], jitter: float,
+             weights: list[float] | None = None) -> Tensor:
     """A palette colour [N, 3] moved towards another one and varied in brightness."""
-    colour = mix(
-        draws.pick(name, rows, weights),
-        draws.pick(name + "/second", rows, weights),
-        draws.uniform(name + "/mix", 0, 0.35),
-    )
+    colour = mix(draws.pick(name, rows, weights), draws.pick(name + "/second", rows, weights),
+                 draws.uniform(name + "/mix", 0, 0.35))
     return (colour * draws.uniform(name + "/gain", 1 - jitter, 1 + jitter)[:, None]).clamp(0, 1)
 
 
@@ -135,19 +114,9 @@ def _make_face(seeds: Tensor, size: int) -> Face:
     dyed = hsv(draws.uniform("hair/hue"), 0.6, 0.75)
     hair = torch.where(draws.flag("hair/dyed", 0.05)[:, None], dyed, _palette(draws, "hair", HAIRS, 0.1, HAIR_WEIGHTS))
     return Face(
-        canvas,
-        draws,
-        light,
-        head,
-        trunk,
-        width,
-        yaw,
-        draws.uniform("pitch", -0.075, 0.075),
-        _palette(draws, "skin", SKINS, 0.05),
-        hair,
-        draws.choice("style", STYLE_WEIGHTS),
-        _head_outline(head, draws, width, yaw),
-        dome(head, 1.08 * width, 1.15, light, 0.66, 0.42),
+        canvas, draws, light, head, trunk, width, yaw, draws.uniform("pitch", -0.075, 0.075),
+        _palette(draws, "skin", SKINS, 0.05), hair, draws.choice("style", STYLE_WEIGHTS),
+        _head_outline(head, draws, width, yaw), dome(head, 1.08 * width, 1.15, light, 0.66, 0.42),
     )
 
 
@@ -156,12 +125,8 @@ def _paint_background(face: Face) -> None:
     draws, canvas = face.draws, face.canvas
     hue = draws.uniform("back/hue")
     colours = [
-        hsv(
-            hue + draws.normal(f"back/shift{i}", 0, 0.09),
-            draws.uniform(f"back/sat{i}", 0.15, 0.65),
-            draws.uniform(f"back/value{i}", 0.4, 0.95),
-        )
-        for i in range(3)
+        hsv(hue + draws.normal(f"back/shift{i}", 0, 0.09), draws.uniform(f"back/sat{i}", 0.15, 0.65),
+            draws.uniform(f"back/value{i}", 0.4, 0.95)) for i in range(3)
     ]
     slope = canvas.frame.at(0.0, 0.0, draws.uniform("back/angle", 0, 6.28))
     canvas.fill(gradient(colours[0], colours[1], 0.5 + 0.5 * slope.y))
@@ -230,12 +195,8 @@ def _paint_ears(face: Face) -> None:
         behind = subtract(outline, face.skull)
         outline = choose(near, outline, behind)
         canvas.paint(outline, face.skin * 0.95, "ear", shading=face.glow)
-        canvas.paint(
-            ellipse(ear.at(0.02 * side, 0.0), 0.5 * rx, 0.6 * ry),
-            face.skin * 0.68,
-            opacity=near * 0.4 + 0.4,
-            present=away < 0.1,
-        )
+        canvas.paint(ellipse(ear.at(0.02 * side, 0.0), 0.5 * rx, 0.6 * ry), face.skin * 0.68, opacity=near * 0.4 + 0.4,
+                     present=away < 0.1)
 
 
 def _paint_skin(face: Face) -> None:
@@ -251,13 +212,8 @@ def _paint_skin(face: Face) -> None:
     x, _ = face.place(0.0)
     shaven = ellipse(head.at(0.9 * x, 0.02 + face.nod), 0.82 * face.width, 0.44)
     lower = intersect(face.skull, -(head.y - 0.24) * head.unit)
-    canvas.paint(
-        subtract(lower, shaven),
-        face.hair * 0.8,
-        present=bearded,
-        opacity=draws.uniform("beard/strength", 0.3, 0.55),
-        softness=0.08,
-    )
+    canvas.paint(subtract(lower, shaven), face.hair * 0.8, present=bearded,
+                 opacity=draws.uniform("beard/strength", 0.3, 0.55), softness=0.08)
 
 
 def _paint_nose(face: Face) -> None:
@@ -369,7 +325,7 @@ def _strands(face: Face) -> Tensor:
     straight = stripes(fall, draws.uniform("strand/rate", 1.7, 2.6), draws.uniform("strand/phase", 0, 6.28), 1.0)
     curls = noise(head, draws, "curl", 1.9)
     texture = choose(face.style == CURLY, curls, straight)
-    gloss = torch.exp(-(((head.y + 0.72 + 0.25 * head.x * head.x) / 0.16) ** 2))
+    gloss = torch.exp(-((head.y + 0.72 + 0.25 * head.x * head.x) / 0.16) ** 2)
     volume = dome(head.at(0.0, 0.1), 1.25 * face.width, 1.5, face.light, 0.62, 0.5)
     return volume * (1 + 0.1 * texture) + per_pixel(draws.uniform("gloss", 0.05, 0.3)) * gloss
 
@@ -383,13 +339,8 @@ def _paint_back_hair(face: Face, shading: Tensor) -> None:
     back = box(head.at(-0.08 * face.yaw, 0.5 * (reach - 0.5)), half, 0.5 * (reach + 0.5), 0.3)
     canvas.paint(back, face.hair * 0.62, "hair", present=falling, shading=shading)
     knot = head.at(draws.uniform("bun/x", -0.25, 0.25) - 0.4 * face.yaw, -1.12)
-    canvas.paint(
-        circle(knot, draws.uniform("bun/r", 0.24, 0.34)),
-        face.hair * 0.92,
-        "hair",
-        present=face.style == BUN,
-        shading=dome(knot, 0.34, 0.34, face.light, 0.7, 0.45),
-    )
+    canvas.paint(circle(knot, draws.uniform("bun/r", 0.24, 0.34)), face.hair * 0.92, "hair", present=face.style == BUN,
+                 shading=dome(knot, 0.34, 0.34, face.light, 0.7, 0.45))
 
 
 def _hair_outline(face: Face) -> Tensor:
@@ -416,8 +367,7 @@ def _paint_front_hair(face: Face, shading: Tensor) -> None:
     hairline = torch.where(face.style == BALD, torch.full_like(hairline, -1.3), hairline) + 0.9 * face.nod
     x, _ = face.place(0.0)
     parting = head.at(0.55 * x, hairline, draws.normal("parting", 0, 0.14)).bent(
-        torch.where(fringe, draws.uniform("fringe/bend", 0.0, 0.3), draws.uniform("hairline/bend", 0.35, 0.9))
-    )
+        torch.where(fringe, draws.uniform("fringe/bend", 0.0, 0.3), draws.uniform("hairline/bend", 0.35, 0.9)))
     below = -parting.y * head.unit
     sides = face.width * torch.where(falling, draws.uniform("opening", 0.72, 0.88), draws.uniform("sides", 0.9, 0.97))
     opening = intersect(below, (((head.x - per_pixel(0.5 * x)).abs() - per_pixel(sides)) * head.unit))

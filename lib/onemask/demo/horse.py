@@ -45,36 +45,12 @@ POSE_WEIGHTS = (0.38, 0.4, 0.22)
 WALK, GRAZE = 1, 2
 HEAD_SCALE = 1.12
 # coat, mane and tail, lower legs; the last row is the pinto's, whose second colour is white
-COATS = (
-    (0.52, 0.31, 0.17),
-    (0.66, 0.37, 0.18),
-    (0.22, 0.19, 0.20),
-    (0.86, 0.84, 0.82),
-    (0.82, 0.63, 0.34),
-    (0.58, 0.57, 0.58),
-    (0.40, 0.27, 0.20),
-    (0.60, 0.36, 0.20),
-)
-MANES = (
-    (0.13, 0.10, 0.10),
-    (0.58, 0.30, 0.14),
-    (0.12, 0.10, 0.12),
-    (0.70, 0.68, 0.66),
-    (0.95, 0.90, 0.78),
-    (0.28, 0.28, 0.31),
-    (0.80, 0.70, 0.55),
-    (0.16, 0.12, 0.12),
-)
-SOCKS = (
-    (0.15, 0.11, 0.11),
-    (0.93, 0.91, 0.88),
-    (0.20, 0.17, 0.18),
-    (0.74, 0.72, 0.70),
-    (0.94, 0.91, 0.86),
-    (0.30, 0.30, 0.33),
-    (0.38, 0.25, 0.18),
-    (0.93, 0.92, 0.90),
-)
+COATS = ((0.52, 0.31, 0.17), (0.66, 0.37, 0.18), (0.22, 0.19, 0.20), (0.86, 0.84, 0.82), (0.82, 0.63, 0.34),
+         (0.58, 0.57, 0.58), (0.40, 0.27, 0.20), (0.60, 0.36, 0.20))
+MANES = ((0.13, 0.10, 0.10), (0.58, 0.30, 0.14), (0.12, 0.10, 0.12), (0.70, 0.68, 0.66), (0.95, 0.90, 0.78),
+         (0.28, 0.28, 0.31), (0.80, 0.70, 0.55), (0.16, 0.12, 0.12))
+SOCKS = ((0.15, 0.11, 0.11), (0.93, 0.91, 0.88), (0.20, 0.17, 0.18), (0.74, 0.72, 0.70), (0.94, 0.91, 0.86),
+         (0.30, 0.30, 0.33), (0.38, 0.25, 0.18), (0.93, 0.92, 0.90))
 PINTO = 7
 SKINS = ((0.96, 0.80, 0.67), (0.82, 0.60, 0.44), (0.55, 0.36, 0.24))
 
@@ -131,10 +107,8 @@ def _tail(draws: Draws, kind: Tensor, hip: Joint) -> list[Joint]:
     tip = Joint(root.x + stream, root.y + draws.uniform("tail/length", 0.38, 0.56) - 0.4 * stream, 0.04)
     joints = curve(root, (root.x + 0.9 * stream + 0.06, root.y - 0.03), tip, 5)
     bulge = draws.uniform("tail/bulge", 0.025, 0.055)
-    return [
-        replace(joint, radius=joint.radius + bulge * (0.0, 0.3, 0.8, 1.1, 1.0, 0.3)[i])
-        for i, joint in enumerate(joints)
-    ]
+    return [replace(joint, radius=joint.radius + bulge * (0.0, 0.3, 0.8, 1.1, 1.0, 0.3)[i])
+            for i, joint in enumerate(joints)]
 
 
 def _is_ridden(draws: Draws) -> Tensor:
@@ -175,9 +149,8 @@ def _extent(pose: Pose) -> tuple[Tensor, Tensor]:
 def paint_land(canvas: Canvas, draws: Draws, ground: Tensor) -> None:
     """Sky with soft clouds, a line of hills, and grass, sand or snow down to the horse's feet."""
     frame = canvas.frame
-    top = draws.pick(
-        "sky", ((0.35, 0.58, 0.90), (0.55, 0.72, 0.92), (0.60, 0.62, 0.68), (0.45, 0.40, 0.70), (0.25, 0.45, 0.75))
-    )
+    top = draws.pick("sky", ((0.35, 0.58, 0.90), (0.55, 0.72, 0.92), (0.60, 0.62, 0.68), (0.45, 0.40, 0.70),
+                             (0.25, 0.45, 0.75)))
     low = draws.pick("sky/low", ((0.80, 0.90, 0.98), (0.95, 0.88, 0.75), (0.97, 0.75, 0.58), (0.78, 0.80, 0.86)))
     horizon = ground - draws.uniform("horizon", 0.3, 0.85)
     sky = gradient(top, low, ramp(frame.y, -1.0, horizon))
@@ -188,18 +161,8 @@ def paint_land(canvas: Canvas, draws: Draws, ground: Tensor) -> None:
     ridge = frame.y - per_pixel(horizon) + height
     hills = mix(hsv(draws.uniform("hills/hue", 0.25, 0.65), 0.4, draws.uniform("hills/value", 0.35, 0.65)), low, 0.35)
     canvas.paint(-ridge, hills)
-    field = draws.pick(
-        "field",
-        (
-            (0.38, 0.60, 0.24),
-            (0.48, 0.66, 0.30),
-            (0.82, 0.70, 0.48),
-            (0.66, 0.53, 0.36),
-            (0.62, 0.66, 0.32),
-            (0.88, 0.89, 0.92),
-        ),
-        [3, 3, 2, 2, 2, 1],
-    )
+    field = draws.pick("field", ((0.38, 0.60, 0.24), (0.48, 0.66, 0.30), (0.82, 0.70, 0.48), (0.66, 0.53, 0.36),
+                                 (0.62, 0.66, 0.32), (0.88, 0.89, 0.92)), [3, 3, 2, 2, 2, 1])
     field = (field * draws.uniform("field/value", 0.8, 1.1)[:, None]).clamp(0, 1)
     waves = 0.07 * noise(frame, draws, "field", 0.8)
     depth = gradient(mix(field, low, 0.3), field * 0.85, ramp(frame.y, horizon, 1.0) + waves)
@@ -300,11 +263,8 @@ def _seat(pose: Pose) -> tuple[Tensor, Tensor]:
 
 def _dyed(draws: Draws, name: str) -> Tensor:
     """A colour [N, 3] of cloth: any hue, rather bright."""
-    return hsv(
-        draws.uniform(f"{name}/hue"),
-        draws.uniform(f"{name}/saturation", 0.25, 0.9),
-        draws.uniform(f"{name}/value", 0.45, 0.96),
-    )
+    return hsv(draws.uniform(f"{name}/hue"), draws.uniform(f"{name}/saturation", 0.25, 0.9),
+               draws.uniform(f"{name}/value", 0.45, 0.96))
 
 
 def _paint_saddle(scene: Scene, barrel: Tensor) -> None:
@@ -389,19 +349,8 @@ def _make_scene(seeds: Tensor, size: int) -> Scene:
     coat, mane, sock = (torch.tensor(rows, device=seeds.device)[kind] for rows in (COATS, MANES, SOCKS))
     spots = ramp(noise(frame, draws, "pinto", 1.0), 0.0, 0.2) * per_pixel((kind == PINTO).float())
     ridden = _is_ridden(draws)
-    return Scene(
-        canvas,
-        draws,
-        frame,
-        pose,
-        (coat * bright).clamp(0, 1),
-        mane,
-        sock,
-        spots,
-        draw_light(draws, 0.9),
-        ridden,
-        ridden | draws.flag("saddle", 0.25),
-    )
+    return Scene(canvas, draws, frame, pose, (coat * bright).clamp(0, 1), mane, sock, spots, draw_light(draws, 0.9),
+                 ridden, ridden | draws.flag("saddle", 0.25))
 
 
 def render(seeds: Tensor, size: int, device: torch.device) -> Rendered:

@@ -42,13 +42,8 @@ def curve(start: Joint, control: tuple[Param, Param], end: Joint, count: int) ->
     for step in range(count + 1):
         t = step / count
         a, b, c = (1 - t) ** 2, 2 * t * (1 - t), t * t
-        joints.append(
-            Joint(
-                a * start.x + b * control[0] + c * end.x,
-                a * start.y + b * control[1] + c * end.y,
-                start.radius + t * (end.radius - start.radius),
-            )
-        )
+        joints.append(Joint(a * start.x + b * control[0] + c * end.x, a * start.y + b * control[1] + c * end.y,
+                            start.radius + t * (end.radius - start.radius)))
     return joints
 
 

@@ -90,11 +90,7 @@ class Scan:
         self._values = {name: value for value, name in enumerate(labels)}
 
     def add(
-        self,
-        distance: Tensor,
-        material: Material,
-        thickness: Param,
-        radius: Param | None = None,
+        self, distance: Tensor, material: Material, thickness: Param, radius: Param | None = None,
         present: Tensor | None = None,
     ) -> None:
         """Put the shape `distance` [N, H, W] into the beam, `thickness` cm of the material.

@@ -158,7 +158,9 @@ def judge(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _rows(claim: Claim, sources: Sources, resamples: int, seed: int, clustered: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(
+    claim: Claim, sources: Sources, resamples: int, seed: int, clustered: Sequence[str]
+) -> list[dict[str, Any]]:
     """The claim's row and those of its parts, without Holm's correction."""
     head = {"id": claim.id, "paper": claim.paper, "claim": claim.claim, "kind": claim.kind, "metric": claim.metric}
     head["unit"] = "ratio" if claim.kind == "ratio" else "percent"

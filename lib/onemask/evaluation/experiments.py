@@ -49,7 +49,9 @@ def gather(runs: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame], ex
     return _with_settings(runs, scores, ["exemplar", "image", *METRICS])
 
 
-def gather_failures(runs: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame], exemplars: int) -> pd.DataFrame:
+def gather_failures(
+    runs: Sequence[Mapping[str, Any]], tables: Sequence[pd.DataFrame], exemplars: int
+) -> pd.DataFrame:
     """The same of runs' failures: instead of image and scores the `reason` why an exemplar has none."""
     return _with_settings(runs, [rows[rows["exemplar"] < exemplars] for rows in tables], ["exemplar", "reason"])
 

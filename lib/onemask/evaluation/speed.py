@@ -87,7 +87,9 @@ def measure_speed(
     return rows[COLUMNS]
 
 
-def _round(generator: FeatureGenerator, runs: Sequence[tuple[Contender, str]], w: Tensor, clock: Clock) -> list[float]:
+def _round(
+    generator: FeatureGenerator, runs: Sequence[tuple[Contender, str]], w: Tensor, clock: Clock
+) -> list[float]:
     """Seconds for one image: the generator alone, then for each run with the generator and without."""
 
     def now() -> float:

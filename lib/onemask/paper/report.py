@@ -142,7 +142,9 @@ def claim_sentence(row: Mapping[str, Any]) -> str:
     return rf"{claim}: \textbf{{{row['verdict']}}} ({interval}; $p$ = {row['p_holm']:.2g}{note})."
 
 
-def _section(section: Section, claims: pd.DataFrame, tables: Mapping[str, str], sentence: str, study: str) -> str:
+def _section(
+    section: Section, claims: pd.DataFrame, tables: Mapping[str, str], sentence: str, study: str
+) -> str:
     whole = claims[claims["scope"] == ALL].set_index("id")
     found = [rf"\item {claim_sentence(whole.loc[name])}" for name in section.claims]
     listed = "\n".join([r"\begin{itemize}\setlength{\itemsep}{0pt}", *found, r"\end{itemize}"]) if found else ""

@@ -55,7 +55,9 @@ def summary(rows: pd.DataFrame, table2: pd.DataFrame, methods: Mapping[str, Any]
     return table
 
 
-def draw(table: pd.DataFrame, methods: Mapping[str, Mapping[str, Any]], missing: Sequence[str], study: str) -> Table:
+def draw(
+    table: pd.DataFrame, methods: Mapping[str, Mapping[str, Any]], missing: Sequence[str], study: str
+) -> Table:
     """A line per method; per class its score against exact masks and annotator's labels, the best of each in bold."""
     classes = list(table["class"].unique())
     groups = [(escape(name), list(SIDES)) for name in classes]

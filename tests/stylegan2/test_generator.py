@@ -8,7 +8,13 @@ import torch
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
 from onemask.kernels import reference
-from onemask.kernels.modulated_conv import filter_maps, modulated_conv2d, resample_kernel, upsample_maps
+from onemask.kernels.modulated_conv import (
+    filter_maps,
+    in_reading_order,
+    modulated_conv2d,
+    resample_kernel,
+    upsample_maps,
+)
 from onemask.stylegan2.checkpoint import load_generator, save_generator
 from onemask.stylegan2.discriminator import Discriminator, minibatch_stddev
 from onemask.stylegan2.generator import Generator
@@ -23,6 +29,15 @@ def test_modulated_convolution_equals_the_grouped_form(up, demodulate, size):
     kernel = resample_kernel().double()
     ours = modulated_conv2d(x, weight, styles, demodulate, up, kernel)
     torch.testing.assert_close(ours, reference.modulated_conv2d(x, weight, styles, demodulate, up, kernel))
+
+
+@pytest.mark.parametrize("up", [1, 2])
+def test_the_order_of_a_weight_in_memory_changes_nothing(up):
+    x, weight, styles = torch.randn(2, 3, 4, 4), torch.randn(5, 3, 3, 3), torch.randn(2, 3)
+    ordered = in_reading_order(weight, up)
+    assert torch.equal(ordered, weight) and not ordered.is_contiguous()
+    plain, own = (modulated_conv2d(x, w, styles, True, up, resample_kernel()) for w in (weight, ordered))
+    torch.testing.assert_close(own, plain, atol=1e-5, rtol=1e-5)
 
 
 def test_offset_and_gain_apply_to_the_right_terms():

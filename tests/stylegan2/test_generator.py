@@ -35,7 +35,8 @@ def test_modulated_convolution_equals_the_grouped_form(up, demodulate, size):
 def test_the_order_of_a_weight_in_memory_changes_nothing(up):
     x, weight, styles = torch.randn(2, 3, 4, 4), torch.randn(5, 3, 3, 3), torch.randn(2, 3)
     ordered = in_reading_order(weight, up)
-    assert torch.equal(ordered, weight) and not ordered.is_contiguous()
+    read = ordered if up == 1 else ordered.transpose(0, 1)
+    assert torch.equal(ordered, weight) and read.is_contiguous(memory_format=torch.channels_last)
     plain, own = (modulated_conv2d(x, w, styles, True, up, resample_kernel()) for w in (weight, ordered))
     torch.testing.assert_close(own, plain, atol=1e-5, rtol=1e-5)
 
@@ -45,6 +46,8 @@ def test_offset_and_gain_apply_to_the_right_terms():
     plain, offset = modulated_conv2d(x, weight, styles), torch.randn(5, 4, 4)
     shifted = modulated_conv2d(x, weight, styles, offset=offset, gain=3.0)
     torch.testing.assert_close(shifted, plain * 3 + offset, atol=1e-5, rtol=1e-5)
+    modulated_conv2d(x, weight, styles, offset=offset.requires_grad_()).sum().backward()
+    assert torch.equal(offset.grad, torch.full_like(offset, 2))
 
 
 def test_upsampling_equals_zero_stuffing():

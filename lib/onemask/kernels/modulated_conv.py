@@ -88,4 +88,5 @@ def modulated_conv2d(
     scale = scale.to(x.dtype)[:, :, None, None]
     if offset is None:
         return x * scale
-    return torch.addcmul(offset.to(x.dtype), x, scale, out=None if x.requires_grad else x)
+    in_place = not (x.requires_grad or offset.requires_grad or scale.requires_grad)
+    return torch.addcmul(offset.to(x.dtype), x, scale, out=x if in_place else None)

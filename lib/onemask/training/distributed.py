@@ -19,9 +19,10 @@ from onemask.errors import OnemaskError
 def joined(where: str) -> Iterator[tuple[int, int, torch.device]]:
     """(rank, world size, device) of this process inside the group that torchrun announces in the environment."""
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if where == "cuda" else torch.device("cpu")
+    device = torch.device(where)  # for one process the current GPU, which its job has claimed
     if world > 1:
         if where == "cuda":
+            device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
             torch.cuda.set_device(device)  # else every process keeps a context on the first one
         dist.init_process_group("nccl" if where == "cuda" else "gloo")
     try:

@@ -32,7 +32,7 @@ def sweeps(shapes: Shapes, device: str) -> Iterator[tuple[str, str, int, Case]]:
         case = projection_case(replace(shapes, resolution=shapes.resolution // 2), device, "nearest", 1, 1, images)
         yield "projection at half the size", "images", images, case
     for pixels in (5000, 10000, 20000) if full else (100, 200):
-        yield "gathered features", "pixels", pixels, next(gather_cases(replace(shapes, pixels=pixels), device))
+        yield "projected pixels", "pixels", pixels, next(gather_cases(replace(shapes, pixels=pixels), device))
         smaller = replace(shapes, pixels=pixels)
         yield "Sinkhorn", "pixels", pixels, next(sinkhorn_cases(smaller, device))
         yield "swapped prediction", "pixels", pixels, swapped_case(smaller, device)

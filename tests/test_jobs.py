@@ -1,5 +1,6 @@
 """What surrounds a script's work: the log, one-line errors, threads."""
 
+import os
 import sys
 from types import SimpleNamespace
 
@@ -76,10 +77,22 @@ def test_jobs_at_a_time_have_different_gpus(monkeypatch, tmp_path):
     for _ in range(3):  # a lock is an open file's, whatever process opened it
         jobs.claim_gpu()
     assert chosen == [0, 1]
-    jobs.GPU_LOCKS.pop(0).close()
+    os.close(jobs.GPU_LOCKS.pop(0))
     jobs.claim_gpu()
     assert chosen == [0, 1, 0]
-    jobs.GPU_LOCKS[0].close()
+    for lock in jobs.GPU_LOCKS:
+        os.close(lock)
+
+
+def test_a_job_with_a_gpu_claims_one_and_keeps_products_in_full_precision(monkeypatch, snakemake):
+    claimed = []
+    monkeypatch.setattr(jobs, "claim_gpu", lambda: claimed.append(True))
+    torch.backends.cuda.matmul.allow_tf32 = True
+    with job(snakemake):
+        assert not claimed and not torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
+    snakemake.resources = {"gpu": 1}
+    with job(snakemake):
+        assert claimed == [True]
 
 
 def test_a_gpu_is_used_only_when_the_rule_was_given_one(snakemake):

@@ -14,9 +14,8 @@ from typing import Any, TextIO
 
 from onemask.errors import one_line_errors
 
-# mallopt's parameters (malloc.h) and values that keep large tensors in the heap; some glibc allow no more than 32 MB
-MALLOC_OPTIONS = {"M_MMAP_THRESHOLD": (-3, (1 << 30, 32 << 20)), "M_TRIM_THRESHOLD": (-1, (1 << 30,))}
-GPU_LOCKS: list[TextIO] = []  # open for as long as this process computes on the GPU
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # mallopt's parameters, malloc.h
+GPU_LOCKS: list[int] = []  # files, open for as long as this process computes on the GPU
 
 
 class Tee:
@@ -92,11 +91,14 @@ def claim_gpu() -> None:
 
     for number in range(torch.cuda.device_count()):
         name = f"onemask-{os.getuid()}-{torch.cuda.get_device_properties(number).uuid}.lock"
-        lock = open(Path(tempfile.gettempdir()) / name, "w", encoding="ascii")  # noqa: SIM115
+        try:
+            lock = os.open(Path(tempfile.gettempdir()) / name, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        except OSError:
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            lock.close()
+            os.close(lock)
             continue
         GPU_LOCKS.append(lock)
         torch.cuda.set_device(number)
@@ -110,8 +112,9 @@ def keep_freed_memory() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        for parameter, values in MALLOC_OPTIONS.values():
-            any(mallopt(parameter, value) for value in values)
+        mallopt(TRIM_THRESHOLD, 1 << 30)
+        if not mallopt(MMAP_THRESHOLD, 1 << 30):
+            mallopt(MMAP_THRESHOLD, 32 << 20)  # some glibc allow no more
 
 
 def device(snakemake: Any) -> str:

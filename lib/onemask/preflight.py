@@ -91,8 +91,9 @@ def _gpu(study: Study) -> Need:
 
 
 def memory(entry: ClassSettings) -> float:
-    """Bytes of the larger of a SwAV step (scores, codes, gradients of two views) and of an FCN's fit at full size."""
-    step = 4 * 6 * 2 * entry.swav.pixels * entry.swav.prototypes
+    """Bytes of the larger of a SwAV step (two views' maps, scores, codes, gradients) and an FCN's fit at full size."""
+    maps = sum(width * size**2 * (1 + (size > 4)) for size, width in zip(*_blocks(entry), strict=True))
+    step = 4 * 2 * (6 * entry.swav.pixels * entry.swav.prototypes + entry.swav.images_per_step * maps)
     fit = 4 * entry.resolution**2 * (2 * entry.swav.dim + 6 * entry.heads.hidden)
     return float(max(step, fit))
 

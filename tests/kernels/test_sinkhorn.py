@@ -56,6 +56,14 @@ def test_codes_are_within_1e_5_of_the_float64_log_domain(kind, count, prototypes
     torch.testing.assert_close(codes.double(), reference(scores, epsilon, 10), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize(("low", "epsilon"), [(100.0, 0.01), (100.0, 0.1), (-101.0, 0.01), (0.9, 0.0003)])
+@pytest.mark.parametrize("iterations", [1, 10])
+def test_scores_far_from_zero_are_as_exact(low, epsilon, iterations):
+    scores = low + torch.rand(300, 64, generator=fresh(5)) * min(1.0, abs(low) / 9)
+    codes = sinkhorn(scores, epsilon, iterations).double()
+    torch.testing.assert_close(codes, reference(scores, epsilon, iterations), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("epsilon", [0.003, 0.05])
 @pytest.mark.parametrize("iterations", [1, 3])
 def test_arbitrary_marginals_follow_the_reference(epsilon, iterations):

@@ -8,7 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from onemask.kernels.swapped_prediction import swapped_prediction_loss
+from onemask.kernels import swapped_prediction
+from onemask.kernels.swapped_prediction import cross_entropy_and_gradient, swapped_prediction_loss
 
 from .fresh import fresh
 
@@ -77,6 +78,20 @@ def test_the_gradient_and_the_loss_do_not_depend_on_where_scores_lie(middle):
     torch.testing.assert_close(found[1], expected[1], atol=1e-4, rtol=0)
     gradients = [torch.autograd.grad(loss, values)[0] for values, loss in (expected, found)]
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("middle", [0.0, 95.0])
+def test_several_blocks_of_rows_are_one_matrix(monkeypatch, dtype, middle):
+    views = [tensor.float() for tensor in random_views(50, 8)]
+    views[0][-1] += middle  # the last block needs maxima, when the others are done
+    views = [tensor.to(dtype) for tensor in views]
+    whole = cross_entropy_and_gradient(views[0], views[3], 1.0)
+    monkeypatch.setitem(swapped_prediction.BLOCKS, "cpu", 24)
+    torch.testing.assert_close(cross_entropy_and_gradient(views[0], views[3], 1.0), whole)
+    exact = views[0].float().requires_grad_()
+    loss = -(views[3].float() * F.log_softmax(exact, dim=1)).sum(1).mean()
+    torch.testing.assert_close(whole[1].float(), torch.autograd.grad(loss, exact)[0], atol=1e-4, rtol=2e-2)
 
 
 def test_bad_arguments_are_named():

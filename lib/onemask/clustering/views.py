@@ -14,6 +14,7 @@ from onemask.clustering.augmentation import matching_sigma, perturb
 from onemask.clustering.pixels import draw_seeds, patches, pixel_distribution, random_pixels
 from onemask.clustering.projection import FeatureProjection
 from onemask.errors import OnemaskError
+from onemask.kernels.checks import all_finite
 
 if TYPE_CHECKING:
     from onemask.stylegan2.protocol import FeatureGenerator
@@ -128,13 +129,15 @@ def project_views(
 
     OnemaskError names the step at which they are not finite.
     """
-    finite = bool(projection.weight.isfinite().all())
-    pixels, z = (views.pixels, views.size), []
-    for maps, first in zip(views.features, first_maps, strict=True):
-        z += [F.normalize(projection.project_pixels(maps, *pixels, first), dim=1)] if finite else []
-    if not (finite and all(bool(part.isfinite().all()) for part in z)):
+    if not all_finite(projection.weight):
         raise not_finite(settings, "projection", step)
-    return z[0], z[1]
+    z_s, z_t = (
+        F.normalize(projection.project_pixels(maps, views.pixels, views.size, first), dim=1)
+        for maps, first in zip(views.features, first_maps, strict=True)
+    )
+    if not (all_finite(z_s) and all_finite(z_t)):
+        raise not_finite(settings, "projection", step)
+    return z_s, z_t
 
 
 def draw_block(generator: FeatureGenerator, settings: ViewSettings, rng: torch.Generator) -> int:

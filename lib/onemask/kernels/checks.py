@@ -18,7 +18,7 @@ def check_finite(**tensors: Tensor | Sequence[Tensor]) -> None:
 
 
 def all_finite(tensor: Tensor) -> bool:
-    """Whether there is no NaN and no infinity. One pass, no memory.
+    """Whether there is no NaN and no infinity. One pass; a second where a sum overflows, a copy in half precision.
 
     On a GPU the host waits for the answer; while a CUDA graph is captured it cannot, and takes all for finite.
     """

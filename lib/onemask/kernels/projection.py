@@ -13,8 +13,7 @@ map directly to the target size with align_corners=False. Maps larger than the t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import reduce
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -70,7 +69,8 @@ def project_pixels(
     """Linear projection of some pixels' features: weight [D, C] -> [N, P, D], differentiable in weight and features.
 
     Equals F.linear(gather_pixels(features, pixels, size, mode), weight) up to rounding: a map of no more than P pixels
-    is projected before its pixels are picked, since several stem from one of its own.
+    is projected before they are picked, since several of them share one of the map's. What overflows single precision
+    is infinite: trainings look at what they get.
     """
     height_width = _check_pixels(features, pixels, size, mode)
     check_floating(features=features[0], weight=weight)
@@ -81,11 +81,11 @@ def project_pixels(
     large = [(feature, part) for feature, part in maps if feature[0, 0].numel() > pixels.shape[1]]
     z = None
     for own, native in _project_native(*zip(*small, strict=True), height_width, mode) if small else []:
-        picked = _pick_rows(native, _sources(own, height_width, places, mode, native))
+        picked = _pick(native, _sources(own, height_width, places, mode, native))
         z = picked if z is None else z.add_(picked)
     for feature, part in large:
         sources = _sources(feature.shape[2:], height_width, places, mode, feature)
-        z = _add_product(z, _pick_columns(feature.flatten(2), sources), part)
+        z = _add_product(z, _pick(_rows(feature), sources), part)
     narrow = z.to(weight.dtype)
     if narrow.dtype != z.dtype and not all_finite(narrow):
         raise ValueError(f"features: their projection is too large for {weight.dtype}")
@@ -95,9 +95,9 @@ def project_pixels(
 def _project_native(
     features: Sequence[Tensor], parts: Sequence[Tensor], size: tuple[int, int], mode: str
 ) -> list[tuple[tuple[int, int], Tensor]]:
-    """Sizes (h, w), and projections [N, h w, D] of which the enlarged ones add up to the maps' projection.
+    """Sizes (h, w) and projections [N, h w, D]; enlarged and added, they are the projection of all maps.
 
-    One where each map's pixels divide the next's. In single precision at least.
+    A single one where every size divides the next. In single precision at least.
     """
     sizes = sorted({(feature.shape[2], feature.shape[3]) for feature in features})
     # Nearest, from map to map: each pixel is added to the pixels that stem from it.
@@ -110,15 +110,20 @@ def _project_native(
             z = _enlarge(z, smaller, own, mode)
         for feature, part in zip(features, parts, strict=True):
             if (feature.shape[2], feature.shape[3]) == own:
-                z = _add_product(z, feature.flatten(2), part)
+                z = _add_product(z, _rows(feature), part)
         sums.append((own, z))
     return sums
 
 
-def _add_product(z: Tensor | None, columns: Tensor, part: Tensor) -> Tensor:
-    """z [N, P, D] + the projection of columns [N, C, P] by part [D, C], in place of z where there is one."""
-    # Matrix products take the columns as they lie, and add to what is there: neither is copied.
-    rows, part = columns.transpose(1, 2), part.T.expand(len(columns), -1, -1)
+def _rows(feature: Tensor) -> Tensor:
+    """A map [N, C, h, w] as [N, h w, C], without a copy."""
+    return feature.flatten(2).transpose(1, 2)
+
+
+def _add_product(z: Tensor | None, rows: Tensor, part: Tensor) -> Tensor:
+    """z [N, P, D] + the projection of rows [N, P, C] by part [D, C], in place of z where there is one."""
+    # A matrix product takes both as they lie, and adds to what is there: nothing is copied.
+    part = part.T.expand(len(rows), -1, -1)
     if z is None:
         z = torch.bmm(rows, part)
         return z.to(torch.promote_types(z.dtype, torch.float32))
@@ -146,7 +151,7 @@ def _enlarge(z: Tensor, own: tuple[int, int], size: tuple[int, int], mode: str) 
 
 
 def _add_enlarged(total: Tensor, z: Tensor, own: tuple[int, int], size: tuple[int, int], mode: str) -> Tensor:
-    """total [N, H W, D] += z [N, h w, D] enlarged, in place: linear along each axis, it is two matrix products.
+    """total [N, H W, D], contiguous, += z [N, h w, D] enlarged: linear along each axis, it is two matrix products.
 
     They are made band by band: of such a matrix's row all but two numbers are zero, and those of near rows are near.
     """
@@ -157,7 +162,8 @@ def _add_enlarged(total: Tensor, z: Tensor, own: tuple[int, int], size: tuple[in
         for columns, from_columns in _bands(own[1], size[1], band):
             wide = torch.matmul(across[columns, from_columns], z[:, from_rows, from_columns])
             shares = down[rows, from_rows].expand(len(z), -1, -1)
-            total[:, rows, columns].flatten(2).baddbmm_(shares, wide.flatten(2))
+            block = total[:, rows, columns]
+            block.view(*block.shape[:2], -1).baddbmm_(shares, wide.flatten(2))
     return total.flatten(1, 2)
 
 
@@ -205,26 +211,21 @@ def gather_pixels(features: Sequence[Tensor], pixels: Tensor, size: Size, mode: 
     places, picked = (pixels // height_width[1], pixels % height_width[1]), []
     for feature in features:
         sources = _sources(feature.shape[2:], height_width, places, mode, feature)
-        picked.append(_pick_rows(feature.permute(0, 2, 3, 1).flatten(1, 2), sources))
+        picked.append(_pick(_rows(feature), sources))
     return torch.cat(picked, dim=2)
 
 
-def _pick_rows(table: Tensor, sources: Sources) -> Tensor:
-    """Rows [N, P, C] of a table [N, h w, C]."""
-    first = torch.arange(len(table), device=table.device)[:, None] * table.shape[1]
-    rows = (F.embedding(first + index, table.flatten(0, 1)) for index, _ in sources)
-    return _blend(rows, [share if share is None else share[:, :, None] for _, share in sources])
-
-
-def _pick_columns(table: Tensor, sources: Sources) -> Tensor:
-    """Columns [N, C, P] of a table [N, C, h w]."""
-    columns = (table.gather(2, index[:, None].expand(-1, table.shape[1], -1)) for index, _ in sources)
-    return _blend(columns, [share if share is None else share[:, None] for _, share in sources])
-
-
-def _blend(picked: Iterable[Tensor], shares: Sequence[Tensor | None]) -> Tensor:
-    parts = (part if share is None else part * share for part, share in zip(picked, shares, strict=True))
-    return reduce(torch.add, parts)
+def _pick(feature: Tensor, sources: Sources) -> Tensor:
+    """Pixels [N, P, C] of a map [N, h w, C]; a view of one whose channels lie side by side costs no copy."""
+    first = torch.arange(len(feature), device=feature.device)[:, None] * feature.shape[1]
+    table = feature.flatten(0, 1)
+    total = None
+    for index, share in sources:
+        picked = F.embedding(first + index, table)
+        if share is not None:
+            picked = picked * share[:, :, None]
+        total = picked if total is None else total + picked
+    return total
 
 
 def _sources(

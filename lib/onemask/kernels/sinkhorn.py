@@ -12,8 +12,8 @@ scores of 0.27 with epsilon .003, and subtracting one maximum underflows whole r
 3. entries that exp flushed to zero were below exp(-87). While u and v cannot have raised any of them above 1e-7 the
    result stands; otherwise (checked on every call) the whole computation is repeated in the log domain in float64.
 
-Single precision resolves scores to about 2^-24 of their range, an error of range / (2^24 epsilon) in the exponent;
-where that exceeds 2e-5 (range over epsilon above 335) the matrix is made in float64.
+Single precision resolves scores to about 2^-24 of the largest, or of their range, an error of that over 2^24 epsilon in
+the exponent; where it exceeds 2e-5 (scores beyond 335 epsilons) the matrix is made in float64.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def _scaling(
 ) -> Tensor | None:
     """Steps 1 to 3 above; None when underflow may have cost more than LOST_MASS. `low`, `high`: the scores' range."""
     one_iteration, last_one = _passes(triton)
-    spread = (high - low) / epsilon
-    coarse = scores.dtype != torch.float64 and spread * 2.0**-24 <= EXPONENT_ERROR
+    spread, largest = (high - low) / epsilon, max(abs(low), abs(high), high - low) / epsilon
+    coarse = scores.dtype != torch.float64 and largest * 2.0**-24 <= EXPONENT_ERROR
     dtype = torch.float32 if coarse else torch.float64
     r, c = r.to(dtype), c.to(dtype)
     matrix, rows, u = scores.new_empty(scores.shape, dtype=dtype), torch.empty_like(r), torch.empty_like(r)

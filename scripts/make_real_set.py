@@ -52,7 +52,8 @@ with job(snakemake):
         made = module.annotated(root, labels, generator.num_ws, generator.resolution, params.sizes, params.seed)
     else:
         mapping = read_mapping(snakemake.input.mapping, labels)
-        made = inverted(params, module.read(root, snakemake.wildcards.cls), mapping, labels, generator, where)
+        images = module.read(root, snakemake.wildcards.cls, **params.scans)
+        made = inverted(params, images, mapping, labels, generator, where)
     origin = {"generator": generator.fingerprint(), "labels": list(labels.names), "real": params.real["data_set"]}
     made.metadata |= origin
     write_annotated(snakemake.output[0], made)

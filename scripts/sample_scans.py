@@ -13,7 +13,7 @@ from onemask.stylegan2.images import to_pixels
 with job(snakemake), torch.no_grad():
     params, generator = snakemake.params, load_generator(snakemake.input.generator)
     size, each = generator.resolution, params.each
-    simulated = render("baggage", seed_range("test")[:each], size).images.permute(0, 2, 3, 1).numpy()
+    simulated = render("baggage", seed_range("test")[:each], size, **params.world).images.permute(0, 2, 3, 1).numpy()
     ws = generator.sample_ws(range(params.first_seed, params.first_seed + each), params.truncation)
     arrays = {"simulated": simulated, "generated": to_pixels(generator.synthesize(ws), size)}
     if params.archive:

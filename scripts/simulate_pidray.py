@@ -12,5 +12,5 @@ with job(snakemake):
     temporary = root.with_name(f".{root.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     seeds = {"train": seed_range("generator")[: counts["train"]], "test": seed_range("test")[: counts["test"]]}
-    write_pidray(temporary, seeds, snakemake.params.resolution)
+    write_pidray(temporary, seeds, snakemake.params.resolution, counts["packing"])
     temporary.rename(root)

@@ -30,6 +30,17 @@ def test_what_is_missing_is_named_with_its_remedy_until_it_is_there(tmp_path):
     assert "| SwAV | 3 | 2.0 |" in report and "| together | 3 | 2.0 |" in report
 
 
+def test_an_archive_of_pidray_is_looked_at_down_to_its_files(tmp_path):
+    root = tmp_path / "resources/data/PIDRay"
+    for folder in ("annotations", "train", "test"):
+        (root / folder).mkdir(parents=True)
+    (root / "annotations/train.json").touch()
+    [missing] = [need for need in needs(PAPER, tmp_path) if need.what == "baggage: PIDRay"]
+    assert not missing.met and "annotations/test.json" in missing.remedy
+    (root / "annotations/test.json").touch()
+    assert [need.met for need in needs(PAPER, tmp_path) if need.what == "baggage: PIDRay"] == [True]
+
+
 def test_a_perceptual_network_that_is_asked_for_is_looked_for(tmp_path):
     study = load_study({"study": "paper", "classes": {"face": {"real": {"vgg16": "vgg16.pt"}}}})
     [missing] = [need for need in needs(study, tmp_path) if need.what == "face: vgg16.pt"]

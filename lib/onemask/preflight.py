@@ -65,9 +65,10 @@ def _class_needs(study: Study, name: str, entry: ClassSettings, root: Path) -> l
     if source.source == "checkpoint" and source.file:
         found.append(Need(f"{name}: {source.file}", (root / source.file).is_file(), "put the checkpoint there"))
     if entry.real:
-        layout = import_module(f"onemask.data.{entry.real.data_set}").LAYOUT
+        module = import_module(f"onemask.data.{entry.real.data_set}")
+        layout, check = module.LAYOUT, getattr(module, "check", None)
         try:
-            check_layout(root / entry.real.root, layout)
+            check(root / entry.real.root) if check else check_layout(root / entry.real.root, module.LAYOUT)
             found.append(Need(f"{name}: {layout.name}", True))
         except OnemaskError as problem:
             found.append(Need(f"{name}: {layout.name}", False, str(problem)))

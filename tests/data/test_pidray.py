@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from onemask.data import pidray_items
 from onemask.data.pidray import LAYOUTS, crop_and_resize, find_layout, masks, read_image, read_pidray
 from onemask.demo.baggage import DEMO_ITEMS
 from onemask.demo.pidray import write_pidray
@@ -195,3 +196,17 @@ def test_the_demos_archive_comes_back_as_it_was_rendered(tmp_path):
             mask = crop_and_resize(found.get(item, np.zeros((scan.height, scan.width), bool)), 32, 32, 0)
             np.testing.assert_array_equal(mask, rendered.rare[item][i].numpy())
     assert len(widths) > 2 and min(widths) >= 32 and max(widths) <= 48
+
+
+def test_items_of_a_scan_are_parts_at_the_study_s_crop_and_bad_records_are_its_choice(tmp_path):
+    archive(tmp_path, train={0: {"category_id": 9}})
+    with pytest.raises(OnemaskError, match="there is no category 9"):
+        pidray_items.read(tmp_path)
+    train, test = pidray_items.read(tmp_path, crop=8, skip_bad=True)
+    assert (train.split, test.split) == ("train", "test") and train.name == "xray_train00000"
+    image, parts = train.load()
+    assert image.shape == (8, 8, 3) and [name for name, _ in parts] == ["hammer"]
+    masked = dict(test.load()[1])
+    assert [(name, mask.shape) for name, mask in masked.items()] == [("handcuffs", (8, 8)), ("hammer", (8, 8))]
+    rows, columns = np.nonzero(masked["handcuffs"])  # rows 3 to 8 of 12, columns 2 to 7 of 20: the crop begins at 2, 6
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 6, 0, 1)

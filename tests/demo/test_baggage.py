@@ -6,6 +6,7 @@ import torch
 from onemask.demo import baggage
 from onemask.demo.baggage import CONTENTS, DEMO_ITEMS, ITEMS, SHAPES
 from onemask.demo.worlds import render
+from onemask.errors import OnemaskError
 
 SEEDS = torch.arange(320)
 
@@ -55,3 +56,29 @@ def test_all_twelve_items_in_one_world_have_labels_of_their_own():
     assert set(packed.rare) == set(ITEMS)
     assert int(packed.label_maps.max()) <= len(CONTENTS) + len(ITEMS) - 1
     assert sum(bool(mask.any()) for mask in packed.rare.values()) >= 10
+
+
+def test_a_full_bag_may_hold_two_items_one_over_the_other_with_whole_masks():
+    packed = render("baggage", SEEDS, packing="full")
+    held = torch.stack([packed.rare[name].flatten(1).any(dim=1) for name in DEMO_ITEMS]).sum(dim=0)
+    assert held.max() == 2 and (held == 2).float().mean() == pytest.approx(0.3 * (1 - baggage.EMPTY), abs=0.08)
+    shown = torch.stack([packed.label_maps == len(CONTENTS) + number for number in range(len(DEMO_ITEMS))])
+    whole = torch.stack([packed.rare[name] for name in DEMO_ITEMS])
+    assert bool((whole | ~shown).all()) and bool((whole & ~shown).any())
+
+
+def test_a_full_bag_is_harder_and_leaves_the_easy_one_as_it_is(bags):
+    """More lies in it, its items lie farther from the middle and at any angle, and its noise is larger."""
+    packed = render("baggage", SEEDS, packing="full")
+    clutter = [torch.isin(one.label_maps, torch.tensor([2, 3, 4, 5])).float().mean() for one in (bags, packed)]
+    assert clutter[1] > 1.2 * clutter[0]
+    belt = [one.images.float()[:, :, :2].std(dim=(2, 3)).mean() for one in (bags, packed)]
+    assert belt[1] > 1.5 * belt[0]
+    across = [one.rare["hammer"].nonzero()[:, 2].float().std() for one in (bags, packed)]
+    assert across[1] > 1.1 * across[0]
+    assert torch.equal(render("baggage", SEEDS).images, bags.images)
+
+
+def test_an_unknown_packing_is_refused():
+    with pytest.raises(OnemaskError, match="'tight' is not one of easy, full"):
+        render("baggage", [1], packing="tight")

@@ -8,6 +8,9 @@ import torch
 from scipy.linalg import sqrtm
 
 from onemask.errors import OnemaskError
+from onemask.stylegan2.checkpoint import save_generator
+from onemask.stylegan2.generator import Generator
+from onemask.stylegan2.images import to_pixels
 from onemask.training import frechet, image_features
 
 
@@ -123,3 +126,39 @@ def test_public_weights_recognise_a_daisy_like_flower() -> None:
     images = image_features.resize_for_features(flower, 224)
     assert network.logits(images).argmax().item() == 985  # ImageNet's "daisy": the nearest class to this dahlia
     assert network(images).shape == (1, network.num_features)
+
+
+class MeanColour(torch.nn.Module):
+    """Three features of an image: its mean colour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anchor = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean(dim=(2, 3))
+
+
+def test_milestones_are_scored_in_the_order_of_their_images(tmp_path) -> None:
+    """A generator's own samples are nearer to it than another's; the order is the one of images seen, not of files."""
+    torch.manual_seed(0)
+    near, far = (Generator(8, 8, 16, 64, 8) for _ in range(2))
+    with torch.no_grad():
+        real = to_pixels(frechet.generate(near, range(100, 400)), 16).transpose(0, 3, 1, 2)
+        far.synthesis.b16.torgb.bias.add_(0.5)
+    save_generator(tmp_path / "000020000.safetensors", far)
+    save_generator(tmp_path / "000010000.safetensors", near)
+    rows = frechet.milestone_scores(tmp_path, real, MeanColour(), 120, seed=1, num_features=3)
+    assert [row["kimg"] for row in rows] == [10, 20]
+    first, second = (row[frechet.SCORE_NAME] for row in rows)
+    assert first < 0.1 * second
+    assert frechet.milestone_scores(tmp_path, real, MeanColour(), 120, seed=1, num_features=3) == rows
+
+
+def test_a_score_without_milestones_or_images_names_the_remedy(tmp_path) -> None:
+    images = np.zeros((3, 3, 16, 16), np.uint8)
+    with pytest.raises(OnemaskError, match="milestone_kimg"):
+        frechet.milestone_scores(tmp_path, images, MeanColour(), 2, seed=1)
+    save_generator(tmp_path / "000010000.safetensors", Generator(8, 8, 16, 64, 8))
+    with pytest.raises(OnemaskError, match="3 training images, the score asks for 4"):
+        frechet.milestone_scores(tmp_path, images, MeanColour(), 4, seed=1)

@@ -15,6 +15,7 @@ rule train_annotator:
         mem_mb=3000,
     params:
         settings=section("annotator"),
+        world=world_options,
         resolution=lambda w: class_of(w).resolution,
         seed=seed("{cls}", "annotator", "{which}"),
     script:
@@ -80,6 +81,7 @@ rule make_real_set:
         mem_mb=6000,
     params:
         real=section("real"),
+        scans=scan_options,
         sizes=section("annotated_set"),
         rare_min_pixels=lambda w: class_of(w).annotator.rare_min_pixels,
         seed=seed("{cls}", "annotated set"),

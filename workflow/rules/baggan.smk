@@ -15,7 +15,7 @@ rule simulate_pidray:
     resources:
         mem_mb=1500,
     params:
-        images=lambda w: scans_of(w).model_dump(include={"version", "train", "test"}),
+        images=lambda w: scans_of(w).model_dump(include={"version", "packing", "train", "test"}),
         resolution=lambda w: class_of(w).resolution,
     script:
         "../../scripts/simulate_pidray.py"

@@ -45,6 +45,7 @@ rule sample_scans:
     params:
         each=8,
         first_seed=SAMPLES["first_seed"],
+        world=world_options,
         archive=lambda w: scans_of(w).root,
         crop=lambda w: scans_of(w).crop,
         skip_bad=lambda w: scans_of(w).skip_bad,

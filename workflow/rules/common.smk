@@ -180,6 +180,19 @@ def scans_of(wildcards):
     return configured("class of baggage scans", SCANS, wildcards.cls)
 
 
+def scan_options(wildcards):
+    """How the reader of a class's scans, if it is trained on scans, is to treat them."""
+    if wildcards.cls not in SCANS:
+        return {}
+    scans = SCANS[wildcards.cls]
+    return {"crop": scans.crop or class_of(wildcards).resolution, "skip_bad": scans.skip_bad}
+
+
+def world_options(wildcards):
+    """What a class's renders depend on beside seed and size."""
+    return {"packing": SCANS[wildcards.cls].packing} if wildcards.cls in SCANS else {}
+
+
 def simulated_scans(wildcards):
     """Input function: scans that a rule makes; a user's own archive is known by its folder and no input."""
     return [] if scans_of(wildcards).root else f"{RESULTS}/pidray/{wildcards.cls}"

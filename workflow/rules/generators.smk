@@ -42,6 +42,7 @@ rule score_generator:
         mem_mb=2000,
     params:
         samples=2000,
+        world=world_options,
         code=lambda w: code("score_generator.py", f"onemask.demo.{w.cls}"),
     script:
         "../../scripts/score_generator.py"

@@ -8,24 +8,31 @@ from pathlib import Path
 import numpy as np
 
 from onemask.data.parts import Layout, PartImage, Parts
-from onemask.data.pidray import BELT, Scan, crop_and_resize, masks, read_image, read_pidray
+from onemask.data.pidray import BELT, Scan, crop_and_resize, find_layout, masks, read_image, read_pidray
 
 PAGE = "https://github.com/lutao2021/PIDray"
 LAYOUT = Layout("PIDRay", ("annotations", "train"), PAGE)
-CROP = 448  # pixels a side of the middle that is used (Appendix C.1)
 
 
-def read(root: str | Path, name: str = "baggage") -> list[PartImage]:
-    """Every scan that holds an item, with PIDRay's own splits."""
+def check(root: str | Path) -> None:
+    """OnemaskError lists what the archive lacks."""
+    find_layout(Path(root))
+
+
+def read(root: str | Path, name: str = "baggage", crop: int = 448, skip_bad: bool = False) -> list[PartImage]:
+    """Every scan that holds an item, with PIDRay's own splits.
+
+    crop: pixels a side of the middle that is used (Appendix C.1); skip_bad: bad records are left out.
+    """
     return [
-        PartImage(scan.stem, split, partial(_load, scan))
-        for split, scans in read_pidray(root).splits.items()
+        PartImage(scan.stem, split, partial(_load, scan, crop))
+        for split, scans in read_pidray(root, skip_bad).splits.items()
         for scan in scans
         if scan.items
     ]
 
 
-def _load(scan: Scan) -> tuple[np.ndarray, Parts]:
+def _load(scan: Scan, crop: int) -> tuple[np.ndarray, Parts]:
     found = masks(scan, [category for category, _ in scan.items])
-    parts = [(category, crop_and_resize(mask, CROP, CROP, 0)) for category, mask in found.items()]
-    return crop_and_resize(read_image(scan), CROP, CROP, BELT), parts
+    parts = [(category, crop_and_resize(mask, crop, crop, 0)) for category, mask in found.items()]
+    return crop_and_resize(read_image(scan), crop, crop, BELT), parts

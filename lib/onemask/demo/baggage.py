@@ -37,6 +37,7 @@ from onemask.demo.xray import (
     CARTON,
     CELL,
     COPPER,
+    COUNTS,
     FABRIC,
     GLASS,
     LEAD,
@@ -47,6 +48,7 @@ from onemask.demo.xray import (
     Material,
     Scan,
 )
+from onemask.errors import OnemaskError
 
 CONTENTS = ("background", "bag", "clothes", "box", "bottle", "electronics")
 # PIDRay's twelve, by the names of its annotation files in lower case
@@ -73,16 +75,41 @@ class Layer:
 Item = list[Layer]
 
 
-def render(seeds: Tensor, size: int, device: torch.device, items: tuple[str, ...] = DEMO_ITEMS) -> Rendered:
-    """One batch of scans; each bag holds one of `items`, or none. Labels are CONTENTS and then the items."""
-    draws, scan = Draws(seeds.to(device)), Scan(seeds.to(device), size, (*CONTENTS, *items), items)
+@dataclass(frozen=True)
+class Packing:
+    """How hard a bag is to read. Defaults are the easy bag: one large item near the middle, little else."""
+
+    turn: float = 0.7  # of an item either way, in radians
+    reach: float = 0.16  # of an item's centre from the middle, along x (three quarters of it along y)
+    scale: tuple[float, float] = (0.46, 0.58)  # half an item's length
+    second: float = 0.0  # share of the bags with an item that hold another one of another kind
+    clutter: float = 1.0  # times the chance of each thing that one packs
+    heaps: int = 2  # of clothes
+    photons: int = COUNTS  # per pixel and energy without an object: fewer are noisier
+
+
+PACKINGS = {
+    "easy": Packing(),
+    "full": Packing(turn=3.1, reach=0.3, scale=(0.36, 0.5), second=0.3, clutter=1.5, heaps=4, photons=COUNTS // 4),
+}
+
+
+def render(
+    seeds: Tensor, size: int, device: torch.device, items: tuple[str, ...] = DEMO_ITEMS, packing: str = "easy"
+) -> Rendered:
+    """One batch of scans; each bag holds one of `items`, two (`packing`), or none. Labels: CONTENTS, then the items."""
+    if packing not in PACKINGS:
+        raise OnemaskError(f"packing {packing!r} is not one of {', '.join(PACKINGS)}")
+    how = PACKINGS[packing]
+    draws = Draws(seeds.to(device))
+    scan = Scan(seeds.to(device), size, (*CONTENTS, *items), items, how.photons)
     inside = draw_bag(scan, draws)
-    draw_clothes(scan, draws, inside)
-    draw_box(scan, draws, inside)
-    draw_clutter(scan, draws, inside)
-    draw_bottle(scan, draws, inside)
-    draw_electronics(scan, draws, inside)
-    draw_item(scan, draws, items)
+    draw_clothes(scan, draws, inside, how)
+    draw_box(scan, draws, inside, how)
+    draw_clutter(scan, draws, inside, how)
+    draw_bottle(scan, draws, inside, how)
+    draw_electronics(scan, draws, inside, how)
+    draw_items(scan, draws, items, how)
     return scan.finish()
 
 
@@ -118,9 +145,9 @@ def draw_bag(scan: Scan, draws: Draws) -> Inside:
     return Inside(frame, rx, ry)
 
 
-def draw_clothes(scan: Scan, draws: Draws, inside: Inside) -> None:
+def draw_clothes(scan: Scan, draws: Draws, inside: Inside, how: Packing) -> None:
     """Folded heaps with soft outlines; their folds are thicker."""
-    for heap in ("clothes/a", "clothes/b"):
+    for heap in [f"clothes/{letter}" for letter in "abcdefgh"[: how.heaps]]:
         x, y = inside.spot(draws, heap, 0.5)
         frame = inside.frame.at(x, y, draws.uniform(f"{heap}/turn", -0.6, 0.6))
         folds = noise(frame, draws, heap, 1.6)
@@ -130,9 +157,9 @@ def draw_clothes(scan: Scan, draws: Draws, inside: Inside) -> None:
         scan.mark(shape, "clothes")
 
 
-def draw_box(scan: Scan, draws: Draws, inside: Inside) -> None:
+def draw_box(scan: Scan, draws: Draws, inside: Inside, how: Packing) -> None:
     """A carton: dense walls seen edge on, and a light filling."""
-    present = draws.flag("box", 0.5)
+    present = draws.flag("box", 0.5 * how.clutter)
     x, y = inside.spot(draws, "box", 0.55)
     frame = inside.frame.at(x, y, draws.uniform("box/turn", -0.5, 0.5))
     shape = box(frame, draws.uniform("box/w", 0.14, 0.26), draws.uniform("box/h", 0.12, 0.22), 0.02)
@@ -141,29 +168,29 @@ def draw_box(scan: Scan, draws: Draws, inside: Inside) -> None:
     scan.mark(shape, "box", present=present)
 
 
-def draw_clutter(scan: Scan, draws: Draws, inside: Inside) -> None:
+def draw_clutter(scan: Scan, draws: Draws, inside: Inside, how: Packing) -> None:
     """Small things that have no label of their own: a belt with its buckle, a cable, coins."""
     x, y = inside.spot(draws, "belt", 0.6)
     frame = inside.frame.at(x, y, draws.uniform("belt/turn", -3.1, 3.1))
-    belt = draws.flag("belt", 0.4)
+    belt = draws.flag("belt", 0.4 * how.clutter)
     scan.add(ring(ellipse(frame, 0.26, 0.2), 0.022), PLASTIC, 1.6, present=belt)
     scan.add(ring(box(frame.at(0.26, 0.0), 0.05, 0.06, 0.01), 0.012), BRASS, 0.3, present=belt)
     x, y = inside.spot(draws, "cable", 0.6)
     frame = inside.frame.at(x, y, draws.uniform("cable/turn", -3.1, 3.1))
     scan.add(
         arc(frame, draws.uniform("cable/radius", 0.12, 0.22), draws.uniform("cable/sweep", 1.2, 2.8), 0.014),
-        COPPER, 0.07, present=draws.flag("cable", 0.4),
+        COPPER, 0.07, present=draws.flag("cable", 0.4 * how.clutter),
     )
     x, y = inside.spot(draws, "coins", 0.75)
-    coins = draws.flag("coins", 0.35)
+    coins = draws.flag("coins", 0.35 * how.clutter)
     for number, (dx, dy) in enumerate([(0.0, 0.0), (0.07, 0.03), (0.02, 0.08)]):
         radius = draws.uniform(f"coins/{number}", 0.03, 0.042)
         scan.add(circle(inside.frame.at(x + dx, y + dy), radius), BRASS, 0.2, present=coins)
 
 
-def draw_bottle(scan: Scan, draws: Draws, inside: Inside) -> None:
+def draw_bottle(scan: Scan, draws: Draws, inside: Inside, how: Packing) -> None:
     """Lying, of plastic or glass, filled to its shoulders."""
-    present, glass = draws.flag("bottle", 0.5), draws.flag("bottle/glass", 0.3)
+    present, glass = draws.flag("bottle", 0.5 * how.clutter), draws.flag("bottle/glass", 0.3)
     x, y = inside.spot(draws, "bottle", 0.6)
     frame = inside.frame.at(x, y, draws.uniform("bottle/turn", -3.1, 3.1), draws.uniform("bottle/size", 0.24, 0.34))
     radius = draws.uniform("bottle/width", 0.3, 0.42)
@@ -176,9 +203,9 @@ def draw_bottle(scan: Scan, draws: Draws, inside: Inside) -> None:
     scan.mark(shape, "bottle", present=present)
 
 
-def draw_electronics(scan: Scan, draws: Draws, inside: Inside) -> None:
+def draw_electronics(scan: Scan, draws: Draws, inside: Inside, how: Packing) -> None:
     """A telephone or a drive: a case, a circuit board with chips, and wires."""
-    present = draws.flag("electronics", 0.5)
+    present = draws.flag("electronics", 0.5 * how.clutter)
     x, y = inside.spot(draws, "electronics", 0.6)
     frame = inside.frame.at(x, y, draws.uniform("electronics/turn", -0.7, 0.7))
     w, h = draws.uniform("electronics/w", 0.13, 0.19), draws.uniform("electronics/h", 0.18, 0.26)
@@ -195,12 +222,23 @@ def draw_electronics(scan: Scan, draws: Draws, inside: Inside) -> None:
 # ---------------------------------------------------------------- prohibited items
 
 
-def draw_item(scan: Scan, draws: Draws, items: tuple[str, ...]) -> None:
-    """One item, large, near the middle and turned by at most 40 degrees."""
-    kind = draws.choice("item", [*[(1 - EMPTY) / len(items)] * len(items), EMPTY])
-    x, y = draws.uniform("item/x", -0.16, 0.16), draws.uniform("item/y", -0.12, 0.12)
-    turn, scale = draws.uniform("item/turn", -0.7, 0.7), draws.uniform("item/scale", 0.46, 0.58)
-    frame = scan.frame.at(x, y, turn, scale).mirrored(draws.flag("item/mirrored", 0.5))
+def draw_items(scan: Scan, draws: Draws, items: tuple[str, ...], how: Packing) -> None:
+    """An item or none, and where the packing has it so another one of another kind, which lies on the first."""
+    nothing = len(items)
+    kind = draws.choice("item", [*[(1 - EMPTY) / nothing] * nothing, EMPTY])
+    draw_item(scan, draws, items, how, kind, "item")
+    if how.second and nothing > 1:
+        other = (kind + 1 + draws.choice("second", [1.0] * (nothing - 1))) % nothing
+        both = (kind < nothing) & draws.flag("second/present", how.second)
+        draw_item(scan, draws, items, how, torch.where(both, other, nothing), "second")
+
+
+def draw_item(scan: Scan, draws: Draws, items: tuple[str, ...], how: Packing, kind: Tensor, place: str) -> None:
+    """The item of number `kind` [N]; `place` names its draws."""
+    x = draws.uniform(f"{place}/x", -how.reach, how.reach)
+    y = draws.uniform(f"{place}/y", -0.75 * how.reach, 0.75 * how.reach)
+    turn, scale = draws.uniform(f"{place}/turn", -how.turn, how.turn), draws.uniform(f"{place}/scale", *how.scale)
+    frame = scan.frame.at(x, y, turn, scale).mirrored(draws.flag(f"{place}/mirrored", 0.5))
     for number, name in enumerate(items):
         present, layers = kind == number, SHAPES[name](frame, draws)
         for layer in layers:

@@ -22,7 +22,7 @@ CHUNK = 512
 BELT = 255
 
 
-def write_pidray(root: str | Path, seeds: Mapping[str, Sequence[int]], size: int) -> None:
+def write_pidray(root: str | Path, seeds: Mapping[str, Sequence[int]], size: int, packing: str = "easy") -> None:
     """Render the images of `seeds` (by split: train, test), `size` pixels high, in the layout of version 2.
 
     Like PIDRay's, images have widths of their own: belt on both sides, up to a quarter of the height each. Masks are
@@ -36,7 +36,7 @@ def write_pidray(root: str | Path, seeds: Mapping[str, Sequence[int]], size: int
         with tqdm(total=len(seeds[split]), desc=split, unit="img", mininterval=1) as bar:
             for start in range(0, len(seeds[split]), CHUNK):
                 part = seeds[split][start : start + CHUNK]
-                rendered = render("baggage", part, size)
+                rendered = render("baggage", part, size, packing=packing)
                 for i, seed in enumerate(part):
                     columns = derive_seed(seed, "belt") % (size // 4 + 1)
                     pixels = _widened(rendered.images[i].permute(1, 2, 0).numpy(), columns, BELT)

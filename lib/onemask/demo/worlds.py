@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,12 +21,12 @@ SPLITS = ("generator", "annotator", "downstream_train", "validation", "test", "d
 SEEDS_PER_SPLIT = 100_000_000
 
 
-def _render_world(module: str, seeds: Tensor, size: int, device: torch.device) -> Rendered:
+def _render_world(module: str, seeds: Tensor, size: int, device: torch.device, **options: Any) -> Rendered:
     """One batch of a world; its module is imported on first use."""
-    return import_module(f"onemask.demo.{module}").render(seeds, size, device)
+    return import_module(f"onemask.demo.{module}").render(seeds, size, device, **options)
 
 
-WORLDS: dict[str, Callable[[Tensor, int, torch.device], Rendered]] = {
+WORLDS: dict[str, Callable[..., Rendered]] = {
     name: partial(_render_world, name) for name in ("face", "cat", "car", "horse", "baggage")
 }
 
@@ -38,8 +39,10 @@ def seed_range(split: str) -> range:
     return range(start, start + SEEDS_PER_SPLIT)
 
 
-def render(world: str, seeds: Sequence[int] | Tensor, size: int = 64, device: torch.device | str = "cpu") -> Rendered:
-    """Draw the images of `seeds` (N integers); an image depends on its own seed and the size alone.
+def render(
+    world: str, seeds: Sequence[int] | Tensor, size: int = 64, device: torch.device | str = "cpu", **options: Any
+) -> Rendered:
+    """Draw the images of `seeds` (N integers); an image depends on its own seed, the size and the world's `options`.
 
     Returns images uint8 [N, 3, size, size], label maps uint8 [N, size, size] and rare masks bool [N, size, size], on
     `device`. OnemaskError for an unknown world or no seeds.
@@ -49,7 +52,7 @@ def render(world: str, seeds: Sequence[int] | Tensor, size: int = 64, device: to
     if len(seeds) == 0:
         raise OnemaskError(f"world {world!r}: no seeds to render; give at least one")
     seeds = torch.as_tensor(seeds, dtype=torch.int64).to(device)
-    batches = [_render_padded(world, part, size, torch.device(device)) for part in seeds.split(BATCH)]
+    batches = [_render_padded(world, part, size, torch.device(device), options) for part in seeds.split(BATCH)]
     return Rendered(
         torch.cat([batch.images for batch in batches]),
         torch.cat([batch.label_maps for batch in batches]),
@@ -57,9 +60,9 @@ def render(world: str, seeds: Sequence[int] | Tensor, size: int = 64, device: to
     )
 
 
-def _render_padded(world: str, seeds: Tensor, size: int, device: torch.device) -> Rendered:
+def _render_padded(world: str, seeds: Tensor, size: int, device: torch.device, options: Mapping[str, Any]) -> Rendered:
     count = len(seeds)
     padded = torch.cat([seeds, seeds[-1:].expand(BATCH - count)])
-    batch = WORLDS[world](padded, size, device)
+    batch = WORLDS[world](padded, size, device, **options)
     rare = {name: mask[:count] for name, mask in batch.rare.items()}
     return Rendered(batch.images[:count], batch.label_maps[:count], rare)

@@ -78,8 +78,14 @@ LEAD = Material(11.34, {"Pb": 1.0})
 class Scan:
     """A batch of scans under way: optical depths [N, 2, H, W], label map uint8 [N, H, W], masks of items."""
 
-    def __init__(self, seeds: Tensor, size: int, labels: Sequence[str], items: Sequence[str] = ()) -> None:
-        """seeds: int64 [N]; labels: names in the order of their values, background first; items: names of masks."""
+    def __init__(
+        self, seeds: Tensor, size: int, labels: Sequence[str], items: Sequence[str] = (), photons: int = COUNTS
+    ) -> None:
+        """seeds: int64 [N]; labels: names in the order of their values, background first; items: names of masks.
+
+        photons: per pixel and energy where nothing lies in the beam.
+        """
+        self.photons = photons
         count, device = len(seeds), seeds.device
         axis = (torch.arange(size, dtype=torch.float32, device=device) + 0.5) * (2 / size) - 1
         self.seeds, self.pixel = seeds, 2 / size
@@ -118,8 +124,8 @@ class Scan:
         """Measured and coloured, as bytes."""
         passed = torch.exp(-self.depth)
         noise = torch.stack([self._noise(f"{energy} keV") for energy in ENERGIES], dim=1)
-        measured = (passed + noise * torch.sqrt(passed / COUNTS)).clamp(1 / COUNTS, 1)
-        images = (false_colours(measured) * 255).round().to(torch.uint8)
+        measured = (passed + noise * torch.sqrt(passed / self.photons)).clamp(1 / self.photons, 1)
+        images = (false_colours(measured, self.photons) * 255).round().to(torch.uint8)
         return Rendered(images, self.label_map, self.items)
 
     def _noise(self, name: str) -> Tensor:
@@ -142,13 +148,13 @@ def effective_atomic_number(depth: Tensor) -> Tensor:
     return result.clamp(numbers[0], numbers[-1])
 
 
-def false_colours(transmission: Tensor) -> Tensor:
-    """RGB [N, 3, H, W] in [0, 1] of transmissions [N, 2, H, W] at ENERGIES."""
+def false_colours(transmission: Tensor, photons: int = COUNTS) -> Tensor:
+    """RGB [N, 3, H, W] in [0, 1] of transmissions [N, 2, H, W] at ENERGIES, measured with so many photons a pixel."""
     z = effective_atomic_number(-torch.log(transmission))
     brightness = transmission.mean(dim=1) ** CONTRAST
     mixed = ((z - ORGANIC_Z) / (MIXED_Z - ORGANIC_Z)).clamp(0, 1)
     metal = ((z - MIXED_Z) / (METAL_Z - MIXED_Z)).clamp(0, 1)
-    metal = torch.maximum(metal, 2 - transmission[:, 0] * (COUNTS / STARVED)).clamp(0, 1)
+    metal = torch.maximum(metal, 2 - transmission[:, 0] * (photons / STARVED)).clamp(0, 1)
     dimmed = DARKEST + (1 - DARKEST) * brightness
     channels = []
     for organic, both, blue in zip(ORGANIC, MIXED, METAL, strict=True):

@@ -6,16 +6,22 @@ is defined over the standard Inception network, and the two scales cannot be com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from onemask.errors import OnemaskError
+from onemask.stylegan2.checkpoint import load_generator
+from onemask.stylegan2.generator import Generator
 from onemask.training.image_features import resize_for_features
 
 SCORE_NAME = "frechet_efficientnet_lite0"
+BATCH = 50  # images at a time
 
 
 class FeatureStatistics:
@@ -95,3 +101,32 @@ def sample_batches(sample: Callable[[list[int]], Tensor], seeds: range, batch: i
     """Batches of `sample(seeds)` over consecutive seeds: images of a renderer or of a generator."""
     for start in range(0, len(seeds), batch):
         yield sample(list(seeds[start : start + batch]))
+
+
+def generate(generator: Generator, seeds: Sequence[int]) -> Tensor:
+    """Images [N, 3, R, R] of `seeds`, not truncated."""
+    return generator.synthesize(generator.sample_ws(seeds, 1.0))
+
+
+def milestone_scores(
+    folder: Path, images: np.ndarray, network: torch.nn.Module, count: int, seed: int, num_features: int = 1280
+) -> list[dict[str, float]]:
+    """The score of each generator that a training kept, `folder`/<images seen>.safetensors, in that order: CSV rows.
+
+    images: uint8 [M, 3, R, R], what it is trained on: `count` of them, chosen by `seed`, against as many samples at
+    psi 1. OnemaskError where there is no generator or too few images.
+    """
+    paths = sorted(folder.glob("*.safetensors"))
+    if not paths:
+        raise OnemaskError(f"{folder}: no milestone; train with generator_training.milestone_kimg above 0")
+    if len(images) < count:
+        raise OnemaskError(f"{len(images)} training images, the score asks for {count}; render or unpack more")
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:count])
+    parts = np.split(chosen, range(BATCH, count, BATCH))
+    real = image_statistics((torch.from_numpy(images[part]) for part in parts), network, num_features=num_features)
+    rows = []
+    for path in tqdm(paths, desc="milestones"):
+        samples = sample_batches(partial(generate, load_generator(path)), range(count), BATCH)
+        generated = image_statistics(samples, network, num_features=num_features)
+        rows.append({"kimg": int(path.stem) / 1000, SCORE_NAME: frechet_score(real, generated)})
+    return rows

@@ -11,6 +11,7 @@ from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from onemask.annotation.command import Request, run
+from onemask.annotation.labeller import Layered
 from onemask.cli import app
 from onemask.data.labelled import LabelledWriter, palette_image, read_label_map
 from onemask.errors import OnemaskError
@@ -127,7 +128,7 @@ def test_a_labeller_of_another_generator_is_refused(folder, made):
         run(Request(folder / "other.safetensors", folder / "strange", 4, labellers=(made / "labeller",)))
 
 
-def test_several_labellers_make_one_data_set_the_first_on_top(folder, made):
+def test_several_labellers_make_one_data_set(folder, made):
     (folder / "top.yaml").write_text("labels: {background: '#000000', top: '#00ff00'}\n")
     top = np.zeros((SIZE, SIZE), np.uint8)
     top[:8] = 1
@@ -136,11 +137,35 @@ def test_several_labellers_make_one_data_set_the_first_on_top(folder, made):
     both = (folder / "top/labeller", made / "labeller")
     run(Request(folder / "g.safetensors", folder / "both", 10, labellers=both, batch=4))
     first, second, merged = (stacked(folder / out / "label_maps") for out in ("top", "out", "both"))
-    assert np.array_equal(merged, np.where(first > 0, first, np.where(second > 0, second + 1, 0)))
+    claimed = [np.where(first > 0, first, 0), np.where(second > 0, second + 1, 0)]
+    either = np.where(claimed[0] > 0, *claimed)
+    assert np.array_equal(merged == 0, either == 0) and ((merged == claimed[0]) | (merged == claimed[1])).all()
+    twice = (first > 0) & (second > 0)
+    assert twice.any() and np.array_equal(merged[~twice], either[~twice])
     coco = COCO(folder / "both/annotations.json")
     assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["top", "left", "right"]
     with pytest.raises(OnemaskError, match="two of them have the label or colour 'left'"):
         run(Request(folder / "g.safetensors", folder / "twice", 4, labellers=(made / "labeller",) * 2))
+
+
+class Fixed:
+    """Says one label everywhere, each pixel with a probability of its own; without any it states none."""
+
+    def __init__(self, label, *probabilities):
+        self.label = torch.full((1, 1, 4), label, dtype=torch.uint8)
+        if probabilities:
+            self.confident = lambda features: (self.label, torch.tensor([[probabilities]]))
+
+    def predict(self, features):
+        return self.label
+
+
+def test_the_surer_of_two_labellers_has_the_pixel_and_of_equals_the_first():
+    first, second = Fixed(1, 0.6, 0.9, 0.7, 0.5), Fixed(2, 0.8, 0.6, 0.7, 1.0)
+    assert Layered([first, second], [0, 1]).predict([]).tolist() == [[[3, 1, 1, 3]]]
+    assert Layered([Fixed(0, 1.0, 1.0, 1.0, 1.0), second], [0, 1]).predict([]).tolist() == [[[3, 3, 3, 3]]]
+    assert Layered([first, Fixed(0, 1.0, 1.0, 1.0, 1.0)], [4, 1]).predict([]).tolist() == [[[5, 5, 5, 5]]]
+    assert Layered([second, Fixed(1)], [0, 2]).predict([]).tolist() == [[[3, 3, 3, 2]]]
 
 
 @pytest.mark.parametrize("method", ["hfc_swav_fcn", "hfc_kmeans", "datasetgan"])

@@ -178,6 +178,16 @@ def test_uncertainty_is_the_mean_divergence_of_the_most_uncertain_tenth():
     torch.testing.assert_close(constant([0.0, 1.0], [1.0, 0.0]).uncertainty(ANYTHING), torch.full((2,), math.log(2)))
 
 
+def test_a_pixel_s_confidence_is_the_members_mean_probability_of_its_label():
+    features, label_maps = scene(count=2)
+    segmenter = build(SHORT, 3, None, 0).fit([x[:1] for x in features], label_maps[:1])
+    labels, confidence = segmenter.confident(features)
+    assert torch.equal(labels, segmenter.predict(features)) and confidence.shape == labels.shape
+    mean = segmenter.probabilities(features).mean(dim=0)
+    for label in range(3):
+        torch.testing.assert_close(confidence[labels == label], mean[:, label][labels == label])
+
+
 def test_the_most_certain_images_keep_their_order():
     assert most_certain(torch.tensor([0.3, 0.1, 0.5, 0.2]), 0.5).tolist() == [1, 3]
     assert most_certain(torch.arange(20.0).flip(0)).tolist() == list(range(2, 20))

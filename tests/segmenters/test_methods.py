@@ -183,3 +183,14 @@ def test_predicting_by_strips_or_by_one_linear_map_is_predicting_from_the_repres
         segmenter.embed = lambda maps, size: seen.append(size) or [projection(maps, size)]
         segmenter.predict(features)
         assert seen == [(1, 8)] * 8
+
+
+@pytest.mark.parametrize("case", CASES[2:4], ids=str)
+def test_a_head_s_confidence_is_the_probability_of_the_label_that_it_predicts(case):
+    features, _ = scene(count=3)
+    segmenter = fitted(case)
+    labels, confidence = segmenter.confident(features)
+    assert torch.equal(labels, segmenter.predict(features))
+    probabilities = segmenter.head(*segmenter.represent(features)).softmax(dim=1)
+    torch.testing.assert_close(confidence, probabilities.gather(1, labels[:, None].long())[:, 0])
+    assert confidence.min() < confidence.max()

@@ -55,7 +55,7 @@ class Labeller:
 
 @dataclass(frozen=True)
 class Layered:
-    """Predictors one upon the other: a pixel has the label of the first that finds one there.
+    """Several predictors as one: where more than one finds a label, the surest has the pixel, of equals the first.
 
     `offsets` are added to a predictor's labels, so that each has values of its own.
     """
@@ -65,16 +65,28 @@ class Layered:
 
     def predict(self, features: Features) -> Tensor:
         """Label maps uint8 [N, H, W]."""
-        top, *below = self.predictors
-        merged = top.predict(features)
-        for predictor, offset in zip(below, self.offsets[1:], strict=True):
-            found = predictor.predict(features)
-            merged = torch.where((merged == 0) & (found > 0), found + offset, merged)
+        merged, surest = None, None
+        for predictor, offset in zip(self.predictors, self.offsets, strict=True):
+            found, probability = confident(predictor, features)
+            probability = torch.where(found > 0, probability, 0.0)
+            if merged is None:
+                merged, surest = torch.where(found > 0, found + offset, found), probability
+                continue
+            surer = probability > surest
+            merged, surest = torch.where(surer, found + offset, merged), torch.where(surer, probability, surest)
         return merged
 
     def uncertainty(self, features: Features) -> Tensor:
         """The largest of the predictors' uncertainties, per image [N]; OnemaskError where one states none."""
         return torch.stack([uncertainty_of(predictor, features) for predictor in self.predictors]).amax(dim=0)
+
+
+def confident(predictor: Predictor, features: Features) -> tuple[Tensor, Tensor]:
+    """Label maps uint8 [N, H, W] and the labels' probabilities; 1 where the predictor states none."""
+    if hasattr(predictor, "confident"):
+        return predictor.confident(features)
+    found = predictor.predict(features)
+    return found, torch.ones(found.shape, device=found.device)
 
 
 def uncertainty_of(predictor: Predictor, features: Features) -> Tensor:

@@ -102,6 +102,14 @@ class DatasetGAN:
         ]
         return torch.stack(images, dim=1)
 
+    def confident(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Label maps uint8 [N, H, W], and the members' mean probability [N, H, W] of each pixel's label."""
+        labels, values = self.predict(features), []
+        for number, image in enumerate(_images(features)):
+            mean = self.probabilities(image).mean(dim=0)
+            values.append(mean.gather(1, labels[number : number + 1, None].long())[:, 0])
+        return labels, torch.cat(values)
+
     def uncertainty(self, features: Features) -> Tensor:
         """Per image [N] the mean of the Jensen-Shannon divergence over its 10 % most uncertain pixels, in nats."""
         scores = []

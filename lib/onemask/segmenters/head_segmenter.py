@@ -73,6 +73,14 @@ class HeadSegmenter:
         return self.head(*representation).argmax(dim=1).to(torch.uint8)
 
     @torch.no_grad()
+    def confident(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Label maps uint8 [N, H, W], and the probability [N, H, W] of each pixel's label."""
+        if self.head is None:
+            raise RuntimeError("predicting before fit()")
+        values, labels = self.head(*self.represent(features)).softmax(dim=1).max(dim=1)
+        return labels.to(torch.uint8), values
+
+    @torch.no_grad()
     def uncertainty(self, features: Features) -> Tensor:
         """Per image [N] the mean entropy of its 10 % most uncertain pixels, as a share of the largest there is."""
         if self.head is None:

@@ -49,7 +49,8 @@ with job(snakemake):
     generator = load_generator(snakemake.input.generator, where)
     module = import_module(f"onemask.data.{params.real['data_set']}")
     if hasattr(module, "annotated"):  # latents are there already
-        made = module.annotated(root, labels, generator.num_ws, generator.resolution, params.sizes, params.seed)
+        latent = (generator.num_ws, generator.w_dim)
+        made = module.annotated(root, labels, latent, generator.resolution, params.sizes, params.seed)
     else:
         mapping = read_mapping(snakemake.input.mapping, labels)
         images = module.read(root, snakemake.wildcards.cls, **params.scans)

@@ -7,7 +7,7 @@ from scipy.io import savemat
 
 from onemask.config import REPOSITORY
 from onemask.data import celebamask_hq, datasetgan_cats, pascal_part
-from onemask.data.parts import paint, read_mapping, to_square
+from onemask.data.parts import PartImage, labelled, paint, read_mapping, to_square
 from onemask.errors import OnemaskError
 from onemask.labels import read_labels
 
@@ -207,3 +207,18 @@ def test_what_a_mapping_cannot_paint_is_named(tmp_path):
         paint([("door_1", np.ones((2, 2), bool)), ("door", np.ones((3, 3), bool))], mapping, labels)
     with pytest.raises(OnemaskError, match="has no part"):
         paint([], mapping, labels)
+
+
+def test_masks_of_another_size_are_scaled_and_of_another_shape_refused(tmp_path):
+    labels = read_labels(REPOSITORY / "config/labels/car.yaml")
+    (tmp_path / "m.yaml").write_text("parts: {door: door}\n")
+    mapping = read_mapping(tmp_path / "m.yaml", labels)
+
+    def image(*shape):
+        parts = [("door", np.tri(*shape, dtype=bool))]
+        return PartImage("a7", None, lambda: (np.zeros((40, 30, 3), np.uint8), parts))
+
+    assert labelled(image(20, 15), mapping, labels, 16).label_map.shape == (16, 16)
+    assert labelled(image(13, 10), mapping, labels, 16).label_map.shape == (16, 16)  # 40 x 30 divided by three
+    with pytest.raises(OnemaskError, match="image a7: its masks are 20 x 20, the image 30 x 40, of another shape"):
+        labelled(image(20, 20), mapping, labels, 16)

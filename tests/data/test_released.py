@@ -31,7 +31,7 @@ def release(folder, latents, labels):
     ],
 )
 def test_every_form_gives_the_same_set(tmp_path, latents, labels):
-    made = annotated(release(tmp_path, latents, labels), LABELS, 4, 16, SIZES, seed=3)
+    made = annotated(release(tmp_path, latents, labels), LABELS, (4, 6), 16, SIZES, seed=3)
     assert made.label_maps.shape == (7, 16, 16) and made.ws.dtype == np.float32
     assert [len(made.splits[name]) for name in ("exemplars", "tuning", "supervised", "test")] == [2, 1, 1, 3]
     assert sorted(np.concatenate(list(made.splits.values()))) == list(range(7))
@@ -42,7 +42,9 @@ def test_every_form_gives_the_same_set(tmp_path, latents, labels):
 @pytest.mark.parametrize(
     ("latents", "labels", "message"),
     [
-        (WS[:, :3].clone(), MAPS, r"latents.pt: latents are \[7, 3, 6\], expected \[n, 4, w_dim\]"),
+        (WS[:, :3].clone(), MAPS, r"latents.pt: latents are \[7, 3, 6\], expected \[n, 4, 6\] or \[n, 6\]"),
+        (WS[:, :, :5].clone(), MAPS, r"latents.pt: latents are \[7, 4, 5\], expected \[n, 4, 6\] or \[n, 6\]"),
+        (WS[:, 0, :5].clone(), MAPS, r"latents.pt: latents are \[7, 5\], expected \[n, 4, 6\] or \[n, 6\]"),
         (WS, MAPS[:5].clone(), r"labels.pt: label maps are \[5, 8, 8\], expected \[7, H, W\]"),
         (WS, MAPS + 2, "labels.pt: values are from 2 to 8, the class has labels 0 to 7"),
         ({"a": 1}, MAPS, "latents.pt: holds no tensor"),
@@ -51,6 +53,6 @@ def test_every_form_gives_the_same_set(tmp_path, latents, labels):
 )
 def test_what_does_not_fit_is_named(tmp_path, latents, labels, message):
     with pytest.raises(OnemaskError, match=message):
-        annotated(release(tmp_path, latents, labels), LABELS, 4, 16, SIZES, seed=3)
+        annotated(release(tmp_path, latents, labels), LABELS, (4, 6), 16, SIZES, seed=3)
     with pytest.raises(OnemaskError, match="the authors' release is not there: no latents.pt, labels.pt"):
-        annotated(tmp_path / "x", LABELS, 4, 16, SIZES, seed=3)
+        annotated(tmp_path / "x", LABELS, (4, 6), 16, SIZES, seed=3)

@@ -221,6 +221,16 @@ def fetched(source):
     return source.model_dump(mode="json", include={"source", "file", "url", "sha256"})
 
 
+def licence_refused(source):
+    """What to do where a source's licence is not accepted; None, whatever its name, where it is or there is none."""
+    if source.licence in [None, *STUDY.accepted_licences]:
+        return None
+    return (
+        f"{source.url}: is under the {source.licence} ({source.page or 'ask its authors'}); read it, and if you"
+        f" accept it, add {source.licence!r} to `accepted_licences` in config/config.yaml"
+    )
+
+
 def if_trained(source, pattern):
     """Input function: `pattern` where the source says that this workflow makes the file, else nothing."""
     return lambda wildcards: (pattern.format(**wildcards) if source(wildcards).source in ("train", "real") else [])

@@ -57,8 +57,8 @@ rule fetch_checkpoint:
     resources:
         mem_mb=500,
     params:
-        source=lambda w: generator_source(w).model_dump(mode="json"),
-        accepted=lambda w: generator_source(w).licence in [None, *STUDY.accepted_licences],
+        source=lambda w: fetched(generator_source(w)),
+        refused=lambda w: licence_refused(generator_source(w)),
         lock=repository("config/downloads.lock.json"),
         code=code("fetch_checkpoint.py"),
     script:

@@ -90,12 +90,19 @@ class Labelled:
 
 
 def labelled(image: PartImage, mapping: PartMapping, labels: LabelSet, size: int) -> Labelled:
-    """The image and its labels at `size` px; OnemaskError names an image that cannot be painted."""
+    """The image and its labels at `size` px; OnemaskError names an image that cannot be painted.
+
+    Masks may be larger or smaller than their image, not longer or wider: they would lie elsewhere.
+    """
     pixels, parts = image.load()
     try:
         label_map, rare = paint(parts, mapping, labels)
     except OnemaskError as error:
         raise OnemaskError(f"image {image.name}: {error}") from None
+    (height, width), (rows, columns) = pixels.shape[:2], label_map.shape
+    if abs(height * columns - width * rows) > max(height, width):  # a pixel more or less comes of rounding
+        sizes = f"{columns} x {rows}, the image {width} x {height}"
+        raise OnemaskError(f"image {image.name}: its masks are {sizes}, of another shape; unpack both again")
     masks = {name: to_square(mask, size) for name, mask in rare.items()}
     return Labelled(image.name, to_square(pixels, size), to_square(label_map, size), masks)
 

@@ -24,18 +24,23 @@ SPLITS = ("exemplars", "tuning", "supervised", "test")
 
 
 def annotated(
-    root: str | Path, labels: LabelSet, num_ws: int, size: int, sizes: Mapping[str, Any], seed: int
+    root: str | Path,
+    labels: LabelSet,
+    latent: tuple[int, int],
+    size: int,
+    sizes: Mapping[str, Any],
+    seed: int,
 ) -> AnnotatedSet:
-    """The annotated set of a generator of `size` px and `num_ws` latent vectors, split at random by `seed`.
+    """The annotated set of a generator of `size` px and latents [num_ws, w_dim] (`latent`), split at random by `seed`.
 
-    The release has no rare labels. OnemaskError names a file that holds something else, latents of another number of
-    layers, more or fewer label maps than latents, and splits that ask for more than there is (unless `allow_fewer`).
+    The release has no rare labels. OnemaskError names a file that holds something else, latents of another size, more
+    or fewer label maps than latents, and splits that ask for more than there is (unless `allow_fewer`).
     """
     root = Path(root)
     check_layout(root, LAYOUT)
     ws, maps = _array(root / LATENTS), _array(root / LABELS)
-    if ws.ndim not in (2, 3) or (ws.ndim == 3 and ws.shape[1] != num_ws):
-        expected = f"[n, {num_ws}, w_dim] or [n, w_dim]"
+    if ws.shape[1:] not in (latent, latent[1:]):
+        expected = f"[n, {latent[0]}, {latent[1]}] or [n, {latent[1]}], as the generator has them"
         raise OnemaskError(f"{root / LATENTS}: latents are {list(ws.shape)}, expected {expected}")
     maps = maps[:, 0] if maps.ndim == 4 and maps.shape[1] == 1 else maps
     if maps.ndim != 3 or len(maps) != len(ws):

@@ -25,9 +25,9 @@ def test_what_is_missing_is_named_with_its_remedy_until_it_is_there(tmp_path):
     accepted = PAPER.model_copy(update={"accepted_licences": ["NVIDIA Source Code License"]})
     then = {need.what: need.met for need in needs(accepted, tmp_path)}
     assert then["car: PASCAL-Part"] and then["face: NVIDIA Source Code License"] and not then["baggage: PIDRay"]
-    report = table(PAPER, list(first.values()), [Stage("SwAV", 3, SUSTAINED * 7200)])
+    report = table(PAPER, list(first.values()), [Stage("SwAV", 3, SUSTAINED * 7200, "as said")])
     assert f"| car: PASCAL-Part | {tmp_path}/resources/data/PASCAL-Part: PASCAL-Part is not there" in report
-    assert "| SwAV | 3 | 2.0 |" in report and "| together | 3 | 2.0 |" in report
+    assert "| SwAV | 3 | 2.0 | as said |" in report and "| together | 3 | 2.0 | |" in report
 
 
 def test_an_archive_of_pidray_is_looked_at_down_to_its_files(tmp_path):

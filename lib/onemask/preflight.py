@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -37,11 +37,12 @@ class Need:
 
 @dataclass(frozen=True)
 class Stage:
-    """Jobs of one kind and the floating-point operations of all of them together."""
+    """Jobs of one kind, the floating-point operations of all of them together, and in words what was counted."""
 
     name: str
     jobs: int
     operations: float
+    basis: str = ""
 
     @property
     def hours(self) -> float:
@@ -116,25 +117,50 @@ def stages(
             "training generators",
             len(trained),
             sum(1000 * e.generator_training.kimg * _generator_step(e) for e in trained),
+            f"{sum(e.generator_training.kimg for e in trained):,.0f} thousand images, each as 12 syntheses: G and D"
+            " forward and back, D on two images, penalties as one more",
         ),
         Stage(
             "inverting annotated images",
             len(inverted),
             sum(count * entry.real.steps * TRAINING * synthesis(entry) for entry, count in inverted),
+            f"{sum(count for _, count in inverted):,} images, {_range(e.real.steps for e, _ in inverted)} steps each,"
+            " a synthesis forward and back",
         ),
-        Stage("SwAV", len(clusterings), sum(swav(classes[name], settings) for name, settings in clusterings)),
-        Stage("fitting segmenters", len(fits), sum(count * fit(study, classes[name], m) for name, m, count in fits)),
+        Stage(
+            "SwAV",
+            len(clusterings),
+            sum(swav(classes[name], settings) for name, settings in clusterings),
+            f"{_range(settings.steps for _, settings in clusterings)} steps of"
+            f" {_range(settings.images_per_step for _, settings in clusterings)} images: syntheses of two views,"
+            " products with W and prototypes forward and back",
+        ),
+        Stage(
+            "fitting segmenters",
+            len(fits),
+            sum(count * fit(study, classes[name], m) for name, m, count in fits),
+            f"{sum(count for *_, count in fits):,} fits on all pixels of their exemplars; heads"
+            f" {_range(classes[name].heads.epochs for name, *_ in fits)} epochs, DatasetGAN ten members of 100",
+        ),
         Stage(
             "DeepLabV3",
             conditions * len(runs),
             sum(conditions * down.steps * down.batch * TRAINING * DEEPLAB * entry.resolution**2 for entry in runs),
+            f"{down.steps:,} steps of {down.batch} images, {DEEPLAB / 1e6:.1f} MFLOP a pixel (torchvision's documents)",
         ),
         Stage(
             "SDANet",
             detectors * len(case),
             sum(detectors * sdanet.steps * sdanet.batch * TRAINING * DETECTOR * e.resolution**2 for e in case),
+            f"{sdanet.steps:,} steps of {sdanet.batch} images, {DETECTOR / 1e6:.1f} MFLOP a pixel (a guess)",
         ),
     ]
+
+
+def _range(values: Iterable[int]) -> str:
+    """The number, or the least and the largest of several."""
+    low, high = (ends := sorted(values) or [0])[0], ends[-1]
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _images(entry: ClassSettings) -> int:
@@ -198,10 +224,10 @@ def table(study: Study, found: Sequence[Need], cost: Sequence[Stage]) -> str:
     if missing:
         lines += ["| missing | what to do |", "|---|---|"]
         lines += [*(f"| {need.what} | {need.remedy} |" for need in missing), ""]
-    lines += ["| stage | jobs | GPU hours |", "|---|---|---|"]
-    lines += [f"| {stage.name} | {stage.jobs} | {stage.hours:.1f} |" for stage in cost]
+    lines += ["| stage | jobs | GPU hours | counted |", "|---|---|---|---|"]
+    lines += [f"| {stage.name} | {stage.jobs} | {stage.hours:.1f} | {stage.basis} |" for stage in cost]
     total = sum(stage.hours for stage in cost)
-    lines += [f"| together | {sum(stage.jobs for stage in cost)} | {total:.1f} |", ""]
+    lines += [f"| together | {sum(stage.jobs for stage in cost)} | {total:.1f} | |", ""]
     lines += [f"Hours are operations, counted, at {SUSTAINED / 1e12:g} TFLOP/s: about an A100 in single precision."]
     lines += ["What a detector computes, a generator's penalties and the disk that is wanted are guesses."]
     return "\n".join(lines) + "\n"

@@ -106,7 +106,7 @@ def test_no_job_took_more_memory_than_its_rule_declares(folder):
     declared = {
         rule: int(mem)
         for path in (ROOT / "workflow/rules").glob("*.smk")
-        for rule, mem in re.findall(r"^rule (\w+):(?:(?!^rule )[\s\S])*?mem_mb=(\d+)", path.read_text(), re.M)
+        for rule, mem in re.findall(r"^rule (\w+):(?:(?!^rule )[\s\S])*?mem_mb=(?:memory\()?(\d+)", path.read_text(), re.M)
     }
     root = folder / "results/test/benchmarks"
     peaks = [

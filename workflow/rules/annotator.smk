@@ -12,7 +12,7 @@ rule train_annotator:
         f"{BENCHMARKS}/train_annotator/{{cls}}.{{which}}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         settings=section("annotator"),
         world=world_options,
@@ -52,7 +52,7 @@ rule make_annotated_set:
         f"{BENCHMARKS}/make_annotated_set/{{cls}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         settings=section("annotated_set"),
         truncation=STUDY.truncation,

@@ -17,7 +17,7 @@ rule sort_samples:
         f"{LOGS}/sort_samples/{{cls}}/{{label}}.{{method}}.log",
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         **SAMPLES,
         method=method_settings,

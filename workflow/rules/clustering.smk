@@ -15,7 +15,7 @@ rule train_swav:
         f"{BENCHMARKS}/train_swav/{{cls}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         settings=section("swav"),
         truncation=STUDY.truncation,
@@ -37,7 +37,7 @@ rule fit_kmeans:
         f"{BENCHMARKS}/fit_kmeans/{{cls}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         settings=section("kmeans"),
         truncation=STUDY.truncation,
@@ -60,7 +60,7 @@ rule train_simclr:
         f"{BENCHMARKS}/train_simclr/{{cls}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         settings=section("simclr"),
         truncation=STUDY.truncation,
@@ -83,7 +83,7 @@ rule sample_features:
         f"{BENCHMARKS}/sample_features/{{cls}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         settings=section("samples"),
         truncation=STUDY.truncation,

@@ -14,7 +14,7 @@ rule segment_clusters:
         f"{BENCHMARKS}/segment_clusters/{{cls}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         **FIG2,
         settings=section("kmeans"),

@@ -127,6 +127,19 @@ def seed(*names):
     return lambda wildcards: derive_seed(STUDY.seed, *(name.format(**wildcards) for name in names))
 
 
+def memory(megabytes):
+    """Resource function: what jobs that hold a class's images and maps take at 64 px.
+
+    Beyond the 500 MB of torch it grows with the images' side. A job that was killed asks for twice as much (`retries`).
+    """
+
+    def wanted(wildcards, attempt):
+        larger = max(1, class_of(wildcards).resolution / 64)
+        return round((500 + (megabytes - 500) * larger) * 2 ** (attempt - 1))
+
+    return wanted
+
+
 def code(script, *modules):
     """Digest of the code behind a script; `modules` are those that it loads by name."""
     return code_digest(REPOSITORY / "scripts" / script, modules)

@@ -74,7 +74,7 @@ rule synthesise_pairs:
         method=rf"(?!({'|'.join(REFERENCES)})\.)[a-z][a-z0-9_]*",  # those have rules of their own
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         method=method_settings,
         heads=section("heads"),
@@ -115,7 +115,7 @@ rule annotator_pairs:
         f"{LOGS}/annotator_pairs/{{cls}}.{{run}}.log",
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         images=SYNTHETIC,
         truncation=STUDY.truncation,
@@ -142,7 +142,7 @@ rule train_downstream:
         f"{BENCHMARKS}/train_downstream/{{cls}}/{{method}}.{{ratio}}.{{run}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         study=STUDY.study,
         real=STUDY.downstream.real,
@@ -329,7 +329,7 @@ rule annotate_items:
         f"{BENCHMARKS}/annotate_items/{{cls}}.{{method}}.{{run}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         item_names=lambda w: rare_labels(w.cls),
         method=method_settings,
@@ -357,7 +357,7 @@ rule train_sdanet:
         f"{BENCHMARKS}/train_sdanet/{{cls}}.{{method}}.{{ratio}}.{{run}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         study=STUDY.study,
         item_names=lambda w: rare_labels(w.cls),

@@ -16,7 +16,7 @@ rule train_generator:
         f"{BENCHMARKS}/train_generator/{{cls}}.tsv"
     threads: lambda w: class_of(w).generator_training.processes
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=1440,  # minutes, for a cluster; it resumes where it was stopped
     params:
         settings=section("generator_training"),

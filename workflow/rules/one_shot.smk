@@ -17,7 +17,7 @@ rule one_shot:
         f"{BENCHMARKS}/one_shot/{{cls}}/{{method}}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         study=STUDY.study,
         method=method_settings,

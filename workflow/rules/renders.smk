@@ -15,7 +15,7 @@ rule invert_renders:
         f"{BENCHMARKS}/invert_renders/{{cls}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         settings=STUDY.inversion.model_dump(mode="json", exclude={"methods", "exemplars"}),
         version=STUDY.version,

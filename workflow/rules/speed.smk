@@ -16,7 +16,7 @@ rule measure_speed:
         f"{BENCHMARKS}/measure_speed/{{cls}}.tsv"
     threads: 16
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         study=STUDY.study,
         threads=1,

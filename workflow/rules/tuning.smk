@@ -16,7 +16,7 @@ rule tune:
         f"{BENCHMARKS}/tune/{{cls}}/{{method}}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
     params:
         trials=lambda w: trials_of(w.method),
         heads=lambda w: [sections["heads"] for sections in trial_sections(w.cls, w.method)],

@@ -54,6 +54,7 @@ PUBLISHED = [
     ),
     *("claims_downstream.csv", "table_claims_downstream.tex", "report_downstream.tex", "report_downstream.pdf"),
 ]
+SIDES = {name: entry.resolution for name, entry in STUDY.classes.items()}
 SCANS = {name: entry.scans for name, entry in STUDY.classes.items() if entry.scans}
 SCANNED = "|".join(SCANS) or "$^"  # a pattern of their names; one that nothing matches where there are none
 CONVERTED = "|".join(n for n, c in STUDY.classes.items() if c.generator.source == "checkpoint") or "$^"
@@ -134,7 +135,7 @@ def memory(megabytes):
     """
 
     def wanted(wildcards, attempt):
-        larger = max(1, class_of(wildcards).resolution / 64)
+        larger = max(1, SIDES.get(wildcards.cls, 64) / 64)
         return round((500 + (megabytes - 500) * larger) * 2 ** (attempt - 1))
 
     return wanted

@@ -1,5 +1,6 @@
 """A labelled data set of several items: `onemask annotate` with a segmenter per item, fitted on one scan of each."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -13,14 +14,19 @@ from onemask.downstream.instances import annotation_quality, from_dataset, write
 from onemask.errors import OnemaskError
 from onemask.evaluation.inputs import read_class
 from onemask.evaluation.one_shot import Reader, latents, rare_task
-from onemask.files import write_csv
+from onemask.files import sha256, write_csv
 from onemask.jobs import device, job
 from onemask.labels import LabelSet
 from onemask.seeds import derive_seed
 
 with job(snakemake):
     params, number = snakemake.params, int(snakemake.wildcards.run)
-    folder, (labels, generator, annotated) = Path(snakemake.output.dataset), read_class(snakemake)
+    labels, generator, annotated = read_class(snakemake)
+    # Snakemake removes an unfinished output: an interrupted job goes on in this folder, which is of its settings alone.
+    behind = [params.code, dict(params.method), dict(params.heads), params.truncation]
+    behind += [sha256(path) for path in (snakemake.input.annotated, snakemake.input.generator)]
+    behind += [sha256(snakemake.input.clustering)] if snakemake.input.clustering else []
+    folder = Path(f"{snakemake.output.dataset}.part{derive_seed(params.seed, json.dumps(behind)) % 10**8}")
     # One scan alone would have no negatives: its segmenter finds the item in every bag. The others' exemplars are some.
     exemplars = {}
     for item in params.item_names:
@@ -58,4 +64,6 @@ with job(snakemake):
     options = {"truncation": params.truncation, "seed": params.seed, "labellers": tuple(labellers)}
     machine = {"threads": torch.get_num_threads(), "device": device(snakemake)}
     run(Request(Path(snakemake.input.generator), folder, params.images, **options, **machine))
+    folder.rename(snakemake.output.dataset)
+    folder = Path(snakemake.output.dataset)
     write_instances(snakemake.output.instances, {"synthetic": from_dataset(folder, params.item_names)})

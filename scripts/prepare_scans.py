@@ -1,29 +1,14 @@
 """PIDRay's training images as the uint8 npy [count, 3, R, R] that a generator is trained on, and what was left out."""
 
 import sys
-from collections.abc import Sequence
 
 import numpy as np
 from tqdm import tqdm
 
-from onemask.data.pidray import BELT, TRAIN, Scan, crop_and_resize, read_image, read_pidray
+from onemask.data.pidray import BELT, TRAIN, crop_and_resize, read_image, read_pidray, readable
 from onemask.errors import OnemaskError
 from onemask.files import atomic, write_json
 from onemask.jobs import job
-
-
-def readable(scans: Sequence[Scan]) -> list[Scan]:
-    """Those whose files are images of the size that their annotation says."""
-    found = []
-    for scan in tqdm(scans, desc="check", unit="img", mininterval=1):
-        try:
-            read_image(scan)
-        except OnemaskError as error:
-            print(error, file=sys.stderr)
-        else:
-            found.append(scan)
-    return found
-
 
 with job(snakemake), atomic(snakemake.output.images) as temporary:
     settings, size = snakemake.params.settings, snakemake.params.resolution
@@ -31,7 +16,7 @@ with job(snakemake), atomic(snakemake.output.images) as temporary:
     data = read_pidray(root, settings["skip_bad"])
     scans, left_out = list(data.splits[TRAIN]), dict(data.left_out)
     if settings["skip_bad"]:
-        every, scans = len(scans), readable(scans)
+        every, scans = len(scans), list(readable(tqdm(scans, desc="check", unit="img", mininterval=1)))
         left_out |= {"unreadable images": every - len(scans)} if len(scans) < every else {}
     if not scans:
         raise OnemaskError(f"{root}: no image of the split {TRAIN} can be read; unpack the archive again")

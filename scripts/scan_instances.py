@@ -3,9 +3,12 @@
 They are drawn at random: PIDRay's test split begins with its easy scans.
 """
 
+import sys
+from itertools import islice
+
 import numpy as np
 
-from onemask.data.pidray import TEST, TRAIN, read_pidray
+from onemask.data.pidray import TEST, TRAIN, read_pidray, readable
 from onemask.downstream.instances import from_scans, write_instances
 from onemask.errors import OnemaskError
 from onemask.jobs import job
@@ -13,21 +16,23 @@ from onemask.jobs import job
 with job(snakemake):
     params = snakemake.params
     root = params.scans["root"] or snakemake.input[0]
-    counts, size = params.counts, params.resolution
-    data = read_pidray(root, params.scans["skip_bad"])
+    counts, size, skip_bad = params.counts, params.resolution, params.scans["skip_bad"]
+    data = read_pidray(root, skip_bad, params.item_names)
+    print(f"left out: {dict(data.left_out) or 'none'}", file=sys.stderr)
     rng = np.random.default_rng(params.seed)
+    wanted = {TEST: counts["validation"] + counts["test"], TRAIN: counts["real"]}
     chosen = {}
     for split, scans in sorted(data.splits.items()):
         holding = [scan for scan in scans if any(name in params.item_names for name, _ in scan.items)]
-        chosen[split] = [holding[index] for index in rng.permutation(len(holding))]
-    unseen = counts["validation"] + counts["test"]
-    for split, wanted in ((TRAIN, counts["real"]), (TEST, unseen)):
-        if len(chosen[split]) < wanted:
-            raise OnemaskError(f"{root}: {split} has {len(chosen[split])} scans with an item, sdanet asks for {wanted}")
+        shuffled = [holding[index] for index in rng.permutation(len(holding))]
+        chosen[split] = list(islice(readable(shuffled) if skip_bad else shuffled, wanted[split]))
+        if len(chosen[split]) < wanted[split]:
+            few = f"{split} has {len(chosen[split])} scans with an item, sdanet asks for {wanted[split]}"
+            raise OnemaskError(f"{root}: {few}")
     parts = {
-        "real": chosen[TRAIN][: counts["real"]],
+        "real": chosen[TRAIN],
         "validation": chosen[TEST][: counts["validation"]],
-        "test": chosen[TEST][counts["validation"] : unseen],
+        "test": chosen[TEST][counts["validation"] :],
     }
     crop = params.scans["crop"] or size
     write_instances(

@@ -3,6 +3,7 @@
 from functools import partial
 
 from onemask.demo.worlds import render, seed_range
+from onemask.errors import OnemaskError
 from onemask.files import write_json
 from onemask.jobs import job
 from onemask.stylegan2.checkpoint import load_generator
@@ -15,6 +16,9 @@ def renders(seeds, cls, size, world):
 
 
 with job(snakemake):
+    if snakemake.params.archive:
+        remedy = f"make results/<study>/generators/{snakemake.wildcards.cls}/scores.csv instead"
+        raise OnemaskError(f"{snakemake.params.archive}: this generator is trained on it, not on our renders; {remedy}")
     count = snakemake.params.samples
     network, generator = load_feature_network(), load_generator(snakemake.input.generator)
     draw = partial(renders, cls=snakemake.wildcards.cls, size=generator.resolution, world=snakemake.params.world)

@@ -20,5 +20,7 @@ with job(snakemake):
         segmenter = Reader(generator).fit(unfitted, annotated.ws[one], task.label_maps[one])
         ws = generator.sample_ws(range(params.first_seed, params.first_seed + params.samples), params.truncation)
         images, masks = segment_images(generator, segmenter, ws, generator.resolution)
-    most = np.argsort(-(masks > 0).reshape(len(masks), -1).sum(axis=1), kind="stable")[: params.each]
+    area = (masks > 0).reshape(len(masks), -1).sum(axis=1)
+    most = np.argsort(-area, kind="stable")[: params.each]
+    most = most[area[most] > 0]
     save_arrays(snakemake.output[0], {"images": images[most], "label_maps": masks[most]})

@@ -39,6 +39,9 @@ def test_an_archive_of_pidray_is_looked_at_down_to_its_files(tmp_path):
     assert not missing.met and "annotations/test.json" in missing.remedy
     (root / "annotations/test.json").touch()
     assert [need.met for need in needs(PAPER, tmp_path) if need.what == "baggage: PIDRay"] == [True]
+    own = load_study({"study": "demo", "classes": {"baggage": {"scans": {"root": "mine"}}}})
+    [missing] = [need for need in needs(own, tmp_path) if need.what == "baggage: PIDRay"]
+    assert not missing.met and f"{tmp_path}/mine" in missing.remedy
 
 
 def test_a_perceptual_network_that_is_asked_for_is_looked_for(tmp_path):

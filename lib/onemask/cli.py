@@ -34,7 +34,7 @@ def annotate(
     image: Annotated[Path | None, typer.Option(help="or this image, inverted into W+")] = None,
     labeller: Annotated[
         list[Path] | None,
-        typer.Option(help="instead of an annotation: OUT/labeller of an earlier run; of several the first lies on top"),
+        typer.Option(help="not an annotation but OUT/labeller of an earlier run; of several the surest has a pixel"),
     ] = None,
     method: Annotated[str, typer.Option(help="one of the study's methods")] = "hfc_swav_fcn",
     study: Annotated[str, typer.Option(help="the study whose settings are used")] = "demo",

@@ -66,17 +66,24 @@ def _class_needs(study: Study, name: str, entry: ClassSettings, root: Path) -> l
     if source.source == "checkpoint" and source.file:
         found.append(Need(f"{name}: {source.file}", (root / source.file).is_file(), "put the checkpoint there"))
     if entry.real:
-        module = import_module(f"onemask.data.{entry.real.data_set}")
-        layout, check = module.LAYOUT, getattr(module, "check", None)
-        try:
-            check(root / entry.real.root) if check else check_layout(root / entry.real.root, module.LAYOUT)
-            found.append(Need(f"{name}: {layout.name}", True))
-        except OnemaskError as problem:
-            found.append(Need(f"{name}: {layout.name}", False, str(problem)))
+        found.append(_archive(name, entry.real.data_set, root / entry.real.root))
         if entry.real.vgg16:
             remedy = f"{VGG16}, or vgg16: null"
             found.append(Need(f"{name}: {entry.real.vgg16}", (root / entry.real.vgg16).is_file(), remedy))
+    if entry.scans and entry.scans.root and not (entry.real and entry.real.root == entry.scans.root):
+        found.append(_archive(name, "pidray_items", root / entry.scans.root))
     return found
+
+
+def _archive(name: str, data_set: str, folder: Path) -> Need:
+    """Whether a class's data set lies unpacked in `folder`, as far as its module of onemask.data can say."""
+    module = import_module(f"onemask.data.{data_set}")
+    what = f"{name}: {module.LAYOUT.name}"
+    try:
+        module.check(folder) if hasattr(module, "check") else check_layout(folder, module.LAYOUT)
+    except OnemaskError as problem:
+        return Need(what, False, str(problem))
+    return Need(what, True)
 
 
 def _gpu(study: Study) -> Need:

@@ -14,6 +14,8 @@ from onemask.files import read_safetensors
 from onemask.labels import read_labels
 from onemask.sections import Section, Study
 
+LOSSES = {"logistic": "the loss of StyleGAN2-ADA", "wasserstein": "a Wasserstein loss"}
+
 
 def require(path: Path) -> None:
     """OnemaskError unless a training rule has left `path`."""
@@ -33,10 +35,11 @@ def generator_card(study: Study, name: str, metrics: Path, score: Mapping[str, A
         last = list(csv.DictReader(stream))[-1]
     entry = study.classes[name]
     images = f"{entry.scans.train if entry.scans else entry.generator_training.renders:,}"
+    packing = f" (packing: {entry.scans.packing})" if entry.scans else ""
     return (
         f"# Generator of the demo's {name} world\n\n"
-        f"StyleGAN2-ADA at {entry.resolution} px, weights in half precision, trained on {images} of"
-        " our own renders.\n\n"
+        f"StyleGAN2 at {entry.resolution} px, {LOSSES[entry.generator_training.loss]}, weights in half precision,"
+        f" trained on {images} of our own renders{packing}.\n\n"
         f"- made by `snakemake --cores all results/{study.study}/generators/{name}/generator.safetensors`\n"
         f"- study seed {study.seed}, images seen: {float(last['kimg']):g} thousand\n"
         f"- Frechet distance over {score['features']} features, {score['samples']} samples against as many unseen"

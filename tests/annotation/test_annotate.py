@@ -192,6 +192,22 @@ def test_the_most_certain_images_are_kept(folder):
     assert certain != every[:6] and len(set(certain)) == 6 and certain == sorted(certain)
     with pytest.raises(OnemaskError, match="states no uncertainty"):
         run(request(folder, "none", method="copy_mask", most_certain=0.5))
+    run(request(folder, "none", method="copy_mask", count=2))  # what was fitted there serves
+
+
+def test_images_that_are_left_out_are_counted(folder):
+    report = run(request(folder, "counted", method="datasetgan", count=6, most_certain=0.5))
+    seeds = [json.loads(line)["seed"] for line in (folder / "counted/records.jsonl").read_text().splitlines()]
+    left_out = int(report.split("; ")[-1].split()[0])
+    between = seeds[-1] - seeds[0] + 1 - len(seeds)  # at least those; more before the first and in its last batch
+    assert report.endswith("left out as uncertain") and between <= left_out
+
+
+def test_an_image_that_was_deleted_is_made_again(folder, made):
+    whole = content(made)
+    (made / "images/000006.png").unlink()
+    run(request(folder, "out"))
+    assert content(made) == whole
 
 
 @pytest.mark.parametrize(
@@ -209,7 +225,7 @@ def test_the_most_certain_images_are_kept(folder):
         ({"label_map": "empty.png"}, "empty.png: holds nothing but background"),
         ({"label_map": "image.png"}, "image.png: is RGB, a label map has one channel"),
         ({"generator": "map.png"}, "map.png: holds no generator; expected onemask's safetensors"),
-        ({"labellers": ("out",)}, "--labeller is fitted already; leave --image-seed, --label-map out"),
+        ({"labellers": ("out",)}, "--labeller is fitted already; leave --image-seed, --label-map, --labels out"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_data_set(folder, changes, message):

@@ -1,6 +1,7 @@
 """PIDRay's archives, both versions: read whole, written by the demo, and every bad record named or counted."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,16 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from onemask.data import pidray_items
-from onemask.data.pidray import LAYOUTS, crop_and_resize, find_layout, masks, read_image, read_pidray
+from onemask.data.pidray import (
+    LAYOUTS,
+    crop_and_resize,
+    find_layout,
+    masks,
+    read_image,
+    read_pidray,
+    readable,
+    run_lengths,
+)
 from onemask.demo.baggage import DEMO_ITEMS
 from onemask.demo.pidray import write_pidray
 from onemask.demo.worlds import render
@@ -83,6 +93,12 @@ def test_what_an_archive_lacks_is_listed(tmp_path):
     (tmp_path / "annotations/test.json").unlink()
     with pytest.raises(OnemaskError, match=r"of PIDRay v2 there is no annotations/test.json; unpack"):
         read_pidray(tmp_path)
+    archive(tmp_path / "first", "v1")
+    shutil.rmtree(tmp_path / "first/annotations")
+    with pytest.raises(OnemaskError, match=r"of PIDRay v1 there is no annotations/xray_train.json, annotations/xray_"):
+        read_pidray(tmp_path / "first")
+    with pytest.raises(OnemaskError, match=r"annotations: no category gun; there are handcuffs, hammer"):
+        read_pidray(archive(tmp_path / "whole"), needed=("hammer", "gun"))
     with pytest.raises(OnemaskError, match=r"one folder too deep, in .*/deep"):
         archive(tmp_path / "outer/deep")
         read_pidray(tmp_path / "outer")
@@ -98,7 +114,19 @@ BAD = {
         {"segmentation": {"size": [HEIGHT, WIDTH], "counts": [3, 4]}},
         "its run lengths do not fill the image",
     ),
+    "broken strings": (
+        {"segmentation": {"size": [HEIGHT, WIDTH], "counts": rle(RIGHT[:, :5], True)["counts"]}},
+        "its run lengths do not fill the image",
+    ),
+    "strings of nothing": ({"segmentation": {"size": [HEIGHT, WIDTH], "counts": "abc"}}, "do not fill the image"),
+    "numbers": ({"segmentation": {"size": [HEIGHT, WIDTH], "counts": 5}}, "do not fill the image"),
+    "empty masks": ({"segmentation": {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}}, "is empty"),
+    "masks without size": ({"segmentation": {"size": None, "counts": [3, 4]}}, "its mask is None"),
+    "other segmentations": ({"segmentation": 5}, "a polygon is no list"),
 }
+KINDS = {"broken strings": "broken masks", "strings of nothing": "broken masks", "numbers": "broken masks"}
+KINDS |= {"empty masks": "empty annotations", "masks without size": "masks of another size"}
+KINDS |= {"other segmentations": "broken polygons"}
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -109,7 +137,7 @@ def test_a_bad_annotation_is_one_line_or_counted(tmp_path, kind):
         read_pidray(tmp_path)
     assert "train.json" in str(caught.value) and "\n" not in str(caught.value)
     data = read_pidray(tmp_path, skip_bad=True)
-    assert data.left_out == {kind: 1} and len(data.splits["train"][0].items) == 2
+    assert data.left_out == {KINDS.get(kind, kind): 1} and len(data.splits["train"][0].items) == 2
 
 
 @pytest.mark.parametrize("corners", [["a"] * 6, "text", {"x": 1}, [1, 2, None, 4, 5, 6]])
@@ -138,7 +166,7 @@ def test_images_of_one_id_go_with_all_annotations_of_that_id(tmp_path):
 def test_an_image_without_file_and_files_of_one_name(tmp_path):
     archive(tmp_path, "v1")
     (tmp_path / "train/xray_train00001.png").unlink()
-    with pytest.raises(OnemaskError, match="xray_train00001.png is not in"):
+    with pytest.raises(OnemaskError, match="1 of 2 images are not in .*train: xray_train00001.png"):
         read_pidray(tmp_path)
     content = json.loads((tmp_path / "annotations/xray_test_easy.json").read_text("utf-8-sig"))
     content["images"][1]["file_name"] = "xray_train00000.png"
@@ -168,6 +196,22 @@ def test_a_corrupt_image_and_one_of_another_size_are_named(tmp_path):
     Image.new("RGB", (HEIGHT, WIDTH)).save(other.file)
     with pytest.raises(OnemaskError, match="is 12 x 20, its annotation says 20 x 12"):
         read_image(other)
+
+
+def test_unreadable_images_are_left_out_with_a_line_each(tmp_path, capsys):
+    scans = read_pidray(archive(tmp_path)).splits["test"]
+    scans[0].file.write_bytes(b"")
+    assert [scan.stem for scan in readable(scans)] == [scans[1].stem]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and "left out" in lines[0] and str(scans[0].file) in lines[0]
+    assert [image.name for image in pidray_items.read(tmp_path, skip_bad=True)] == ["xray_train00000"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_run_lengths_of_a_compressed_mask_are_those_of_the_plain_one(seed):
+    rng = np.random.default_rng(seed)
+    mask = rng.random((int(rng.integers(1, 70)), int(rng.integers(1, 70)))) < rng.random()
+    assert run_lengths(rle(mask, compressed=True)["counts"]) == rle(mask, compressed=False)["counts"]
 
 
 def test_cropping_keeps_the_middle_and_pads_what_is_not_there():

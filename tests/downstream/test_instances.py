@@ -29,7 +29,7 @@ def instances(count=3):
     for number, mask in enumerate(masks):
         mask[4 : 12 + number, 8:20] = True
     owners = np.arange(1, count)
-    return Instances(np.zeros((count, 3, SIZE, SIZE), np.uint8), masks, owners, 1 + owners % 2)
+    return Instances.of_masks(np.zeros((count, 3, SIZE, SIZE), np.uint8), masks, owners, 1 + owners % 2)
 
 
 def test_boxes_end_behind_the_last_pixel():
@@ -95,7 +95,7 @@ def test_a_labelled_data_set_has_an_instance_per_part_of_a_label(tmp_path):
 
 def test_a_category_without_an_instance_is_named():
     images = np.zeros((1, 3, 4, 4), np.uint8)
-    instances = Instances(images, np.ones((1, 4, 4), bool), np.zeros(1, int), np.array([1]))
+    instances = Instances.of_masks(images, np.ones((1, 4, 4), bool), np.zeros(1, int), np.array([1]))
     check_labels(instances, ["hammer"], "scans")
     with pytest.raises(OnemaskError, match="scans: no training scan holds a 'wrench'"):
         check_labels(instances, ["hammer", "wrench"], "scans")

@@ -320,14 +320,14 @@ def test_strangers_are_refused(session):
     assert plain.post("/api/fit").status_code == 403, "another site's form sends no header of its own"
     assert "frame-ancestors 'none'" in plain.get("/").headers["content-security-policy"]
     away = {"base_url": "http://10.0.0.1:8000", "headers": LOCAL["headers"]}
-    guarded = TestClient(make_app(session, "secret"), **away)
+    guarded = TestClient(make_app(session, "a-secret-of-many-letters"), **away)
     assert guarded.get("/api/state").status_code == guarded.get("/?token=guess").status_code == 403
-    welcomed = guarded.get("/?token=secret")
+    welcomed = guarded.get("/?token=a-secret-of-many-letters")
     assert welcomed.status_code == 200 and "token" not in str(welcomed.url)
     assert guarded.get("/api/state").status_code == 200, "the cookie holds the token"
-    other = TestClient(make_app(session, "other"), **away, cookies=guarded.cookies)  # one browser, two servers
-    assert other.get("/?token=other").status_code == 200
-    again = TestClient(make_app(session, "secret"), **away, cookies=other.cookies)
+    other = TestClient(make_app(session, "another-of-many-letters"), **away, cookies=guarded.cookies)  # one browser, two servers
+    assert other.get("/?token=another-of-many-letters").status_code == 200
+    again = TestClient(make_app(session, "a-secret-of-many-letters"), **away, cookies=other.cookies)
     assert again.get("/api/state").status_code == other.get("/api/state").status_code == 200
 
 
@@ -352,6 +352,15 @@ def test_what_cannot_be_read_is_put_aside_and_the_rest_opens(client, session, op
     assert "5_070.png: not a readable image" in first and "put aside as 5_070.png.unreadable" in first
     assert "labeller" in second and (session.folder / "labeller.unreadable/segmenter.safetensors").is_file()
     assert not opened().notes
+
+
+@pytest.mark.parametrize("content", ["", ":", "- 1", "labels: 3"])
+def test_a_labeller_of_any_content_is_put_aside(client, session, opened, content):
+    put(client)
+    fit(client, session)
+    (session.folder / "labeller/labels.yaml").write_text(content)
+    again = opened()
+    assert again.fitted is None and "put aside as labeller.unreadable" in again.notes[0]
 
 
 def test_a_session_of_another_generator_is_one_line(session, opened):
@@ -430,3 +439,7 @@ def test_addresses_that_cannot_be_had():
 def test_a_session_keeps_its_token(tmp_path):
     assert len(kept_token(tmp_path)) > 20 and kept_token(tmp_path) == kept_token(tmp_path)
     assert (tmp_path / ".token").stat().st_mode & 0o077 == 0
+    (tmp_path / ".token").write_text("")  # a full disk
+    assert len(kept_token(tmp_path)) > 20 and (tmp_path / ".token").stat().st_mode & 0o077 == 0
+    with pytest.raises(ValueError, match="a token of 0 characters"):
+        make_app(None, "")

@@ -194,3 +194,5 @@ def test_a_head_s_confidence_is_the_probability_of_the_label_that_it_predicts(ca
     probabilities = segmenter.head(*segmenter.represent(features)).softmax(dim=1)
     torch.testing.assert_close(confidence, probabilities.gather(1, labels[:, None].long())[:, 0])
     assert confidence.min() < confidence.max()
+    again, uncertainty = segmenter.with_uncertainty(features)
+    assert torch.equal(again, labels) and torch.equal(uncertainty, segmenter.uncertainty(features))

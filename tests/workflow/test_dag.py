@@ -18,6 +18,7 @@ from onemask.labels import read_labels
 
 STUDY = load_study({"study": "test"})
 TARGETS = ["results/table2.tex", "results/table2.csv", "results/metrics.json"]
+MEMORY = r"^rule (\w+):(?:(?!^rule )[\s\S])*?mem_mb=(?:memory\()?(\d+)"
 METHODS = [(name, method) for name in STUDY.class_names for method in STUDY.methods_of(name)]
 
 
@@ -106,7 +107,7 @@ def test_no_job_took_more_memory_than_its_rule_declares(folder):
     declared = {
         rule: int(mem)
         for path in (ROOT / "workflow/rules").glob("*.smk")
-        for rule, mem in re.findall(r"^rule (\w+):(?:(?!^rule )[\s\S])*?mem_mb=(?:memory\()?(\d+)", path.read_text(), re.M)
+        for rule, mem in re.findall(MEMORY, path.read_text(), re.M)
     }
     root = folder / "results/test/benchmarks"
     peaks = [

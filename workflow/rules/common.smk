@@ -141,6 +141,13 @@ def memory(megabytes):
     return wanted
 
 
+def detector_memory(wildcards, attempt):
+    """Resource function: what SDANet's jobs take, and twice the bytes of all images that one may hold."""
+    asked, side = STUDY.sdanet, SIDES.get(wildcards.cls, 64)
+    images = asked.real * (1 + max(asked.ratios)) + asked.validation + asked.test
+    return memory(2000)(wildcards, attempt) + round(2 * images * 3 * side**2 / 1e6)
+
+
 def code(script, *modules):
     """Digest of the code behind a script; `modules` are those that it loads by name."""
     return code_digest(REPOSITORY / "scripts" / script, modules)
@@ -316,9 +323,13 @@ def training_state(wildcards):
 
 
 def state_folder(wildcards, prefix, settings):
-    """Folder of a training's state: other settings or another seed start afresh, a larger kimg goes on."""
+    """Folder of a training's state: other settings, scans or seed start afresh, a larger kimg goes on."""
     settings = {name: value for name, value in settings.items() if name not in ("kimg", "snapshot_kimg")}
-    return f"{prefix}.state.{digest([settings, class_of(wildcards).resolution, STUDY.seed])[:8]}"
+    behind = [settings, class_of(wildcards).resolution, STUDY.seed]
+    if wildcards.cls in SCANS:
+        scans = SCANS[wildcards.cls].model_dump(mode="json", exclude={"test", "skip_bad"}, exclude_defaults=True)
+        behind += [scans] if scans else []
+    return f"{prefix}.state.{digest(behind)[:8]}"
 
 
 def loss_settings(cls, loss, kimg):

@@ -143,6 +143,7 @@ rule train_downstream:
     threads: 1
     resources:
         mem_mb=memory(2000),
+        runtime=1440,
     params:
         study=STUDY.study,
         real=STUDY.downstream.real,
@@ -300,7 +301,7 @@ rule scan_instances:
         f"{LOGS}/scan_instances/{{cls}}.log",
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
     params:
         item_names=lambda w: rare_labels(w.cls),
         counts={name: getattr(STUDY.sdanet, name) for name in ("real", "validation", "test")},
@@ -329,7 +330,8 @@ rule annotate_items:
         f"{BENCHMARKS}/annotate_items/{{cls}}.{{method}}.{{run}}.tsv"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=detector_memory,
+        runtime=1440,
     params:
         item_names=lambda w: rare_labels(w.cls),
         method=method_settings,
@@ -357,7 +359,8 @@ rule train_sdanet:
         f"{BENCHMARKS}/train_sdanet/{{cls}}.{{method}}.{{ratio}}.{{run}}.tsv"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=detector_memory,
+        runtime=1440,
     params:
         study=STUDY.study,
         item_names=lambda w: rare_labels(w.cls),

@@ -43,6 +43,7 @@ rule score_generator:
     params:
         samples=2000,
         world=world_options,
+        archive=lambda w: SCANS[w.cls].root if w.cls in SCANS else None,
         code=lambda w: code("score_generator.py", f"onemask.demo.{w.cls}"),
     script:
         "../../scripts/score_generator.py"

@@ -14,11 +14,19 @@ from PIL import Image
 from torch import Tensor
 
 from onemask.annotation.card import write_card, write_preview
-from onemask.annotation.labeller import LABELS, SEGMENTER, Labeller, fit_labeller, layered, load_labeller
+from onemask.annotation.labeller import (
+    LABELS,
+    SEGMENTER,
+    Labeller,
+    fit_labeller,
+    layered,
+    load_labeller,
+    states_uncertainty,
+)
 from onemask.annotation.stream import Timing, write_dataset
 from onemask.checkpoints.reader import read_generator
 from onemask.config import load_study
-from onemask.data.labelled import LabelledWriter, read_label_map
+from onemask.data.labelled import SOURCE, LabelledWriter, read_label_map
 from onemask.errors import OnemaskError
 from onemask.files import sha256
 from onemask.jobs import set_up_torch
@@ -89,6 +97,8 @@ def run(request: Request) -> str:
         source |= {"annotation": hashlib.sha256(shown).hexdigest(), "study": request.study, "method": request.method}
         writer = LabelledWriter(request.out, annotation.labels, source)
         labeller = fitted(request, generator, study, annotation)
+    if request.most_certain < 1 and not len(writer) and not states_uncertainty(labeller.segmenter):
+        (request.out / SOURCE).unlink()  # else OUT would be another data set's when it is asked for without the filter
     timing = label_images(writer, generator, labeller, source, request.count, request.batch)
     print(f"{request.out}: {timing.report()}")
     return timing.report()
@@ -116,8 +126,9 @@ def check(request: Request) -> None:
     images = {"--image-seed": request.image_seed, "--latent": request.latent, "--image": request.image}
     given = [name for name, value in images.items() if value is not None]
     if request.labellers:
-        if given or request.label_map:
-            raise OnemaskError(f"--labeller is fitted already; leave {', '.join([*given, '--label-map'])} out")
+        given += [name for name, path in (("--label-map", request.label_map), ("--labels", request.labels)) if path]
+        if given:
+            raise OnemaskError(f"--labeller is fitted already; leave {', '.join(given)} out")
     elif not (request.label_map and request.labels and len(given) == 1):
         raise OnemaskError(f"give --label-map, --labels and one of {', '.join(images)}, or --labeller")
 

@@ -89,9 +89,22 @@ def confident(predictor: Predictor, features: Features) -> tuple[Tensor, Tensor]
     return found, torch.ones(found.shape, device=found.device)
 
 
+def labelled(predictor: Predictor, features: Features) -> tuple[Tensor, Tensor | None]:
+    """Label maps uint8 [N, H, W] and uncertainties [N], None where the predictor states none."""
+    if hasattr(predictor, "with_uncertainty"):
+        return predictor.with_uncertainty(features)
+    return predictor.predict(features), uncertainty_of(predictor, features) if states_uncertainty(predictor) else None
+
+
+def states_uncertainty(predictor: Predictor) -> bool:
+    """Whether it can say how certain it is of an image."""
+    parts = predictor.predictors if isinstance(predictor, Layered) else [predictor]
+    return all(hasattr(part, "uncertainty") for part in parts)
+
+
 def uncertainty_of(predictor: Predictor, features: Features) -> Tensor:
     """Per image [N]; OnemaskError where the predictor states none."""
-    if not hasattr(predictor, "uncertainty"):
+    if not states_uncertainty(predictor):
         raise OnemaskError("this method states no uncertainty: leave --most-certain out, or choose another --method")
     return predictor.uncertainty(features)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from onemask.annotation.labeller import Labeller, uncertainty_of
+from onemask.annotation.labeller import Labeller, labelled, uncertainty_of
 from onemask.data.labelled import LabelledWriter
 from onemask.progress import announce
 from onemask.seeds import derive_seed
@@ -22,12 +22,13 @@ MOST_SEEDS = 2**40
 
 @dataclass
 class Timing:
-    """Seconds spent on generating with features, on labelling and on writing, and the images written."""
+    """Seconds spent on generating with features, on labelling and on writing; images written and left out."""
 
     generating: float = 0.0
     labelling: float = 0.0
     writing: float = 0.0
     images: int = 0
+    left_out: int = 0  # too uncertain
 
     def report(self) -> str:
         """One line: rate, and what labelling adds to generating."""
@@ -37,6 +38,7 @@ class Timing:
         return (
             f"{self.images} images, {rate:.1f} a second with writing; generating {self.generating:.1f} s,"
             f" labelling {self.labelling:.1f} s ({added:.0%} of it), writing {self.writing:.1f} s"
+            + (f"; {self.left_out} left out as uncertain" if self.left_out else "")
         )
 
 
@@ -65,10 +67,10 @@ def write_dataset(
             announce("annotate", len(writer), count)
             seeds = range(next_seed, next_seed + batch)
             next_seed += batch
-            images, label_maps, kept = label(generator, labeller, seeds, truncation, threshold, timing)
+            kept = label(generator, labeller, seeds, truncation, threshold, timing)
             start = time.perf_counter()
-            for i in kept[: count - len(writer)]:
-                writer.add(images[i], label_maps[i], seed=seeds[i])
+            for image, label_map, own in kept[: count - len(writer)]:
+                writer.add(image, label_map, seed=own)
                 progress.update()
                 timing.images += 1
             timing.writing += time.perf_counter() - start
@@ -83,20 +85,23 @@ def label(
     truncation: float,
     threshold: float | None,
     timing: Timing,
-) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Images uint8 [N, R, R, 3] of the seeds, their label maps uint8 [N, R, R], and the indices of those to keep."""
+) -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """(image uint8 [R, R, 3], label map uint8 [R, R], seed) of those of the seeds that are certain enough."""
     start = time.perf_counter()
     generated, features = generator.features(generator.sample_ws(seeds, truncation))
     images = to_pixels(generated, generator.resolution)
     middle = time.perf_counter()
     kept = list(range(len(seeds)))
-    if threshold is not None:
-        certain = uncertainty_of(labeller.segmenter, features) <= threshold
-        kept = certain.nonzero().flatten().tolist()
-    label_maps = labeller.segmenter.predict(features).cpu().numpy()
+    if threshold is None:
+        label_maps = labeller.segmenter.predict(features)
+    else:
+        label_maps, uncertainty = labelled(labeller.segmenter, features)
+        kept = (uncertainty <= threshold).nonzero().flatten().tolist()
+    found = label_maps.cpu().numpy()
     timing.generating += middle - start
     timing.labelling += time.perf_counter() - middle
-    return images, label_maps, kept
+    timing.left_out += len(seeds) - len(kept)
+    return [(images[i], found[i], seeds[i]) for i in kept]
 
 
 def calibrate(

@@ -48,6 +48,8 @@ class LabelledWriter:
                 record = json.loads(line)
             except ValueError:
                 break
+            if not all((self.folder / part / record["file_name"]).is_file() for part in (IMAGES, LABEL_MAPS)):
+                break
             records.append(record)
         write_text(path, "".join(json.dumps(record) + "\n" for record in records))
         return records

@@ -8,8 +8,9 @@ start again in every file, so a scan is known by the stem of its file, a categor
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,15 @@ class Problems:
         self.skip = skip
         self.counts: Counter[str] = Counter()
 
-    def report(self, kind: str, line: str) -> None:
-        """OnemaskError, unless bad records are skipped."""
+    def report(self, kind: str, line: str, count: int = 1) -> None:
+        """OnemaskError, unless bad records, `count` of them here, are skipped."""
         if not self.skip:
             raise OnemaskError(f"{line}; correct it, or let the study skip bad records")
-        self.counts[kind] += 1
+        self.counts[kind] += count
 
 
-def read_pidray(root: str | Path, skip_bad: bool = False) -> PIDRay:
-    """Read both splits. OnemaskError lists everything that the archive lacks.
+def read_pidray(root: str | Path, skip_bad: bool = False, needed: Sequence[str] = ()) -> PIDRay:
+    """Read both splits. OnemaskError lists everything that the archive lacks, categories that are `needed` included.
 
     Bad records are an image without file, an annotation that is empty, of an unknown category or image, or of another
     size than its image, and two files of one name: with `skip_bad` they are left out and counted.
@@ -93,28 +94,40 @@ def read_pidray(root: str | Path, skip_bad: bool = False) -> PIDRay:
         if not scans:
             raise OnemaskError(f"{root}: the split {split} has no image; {REMEDY}")
         splits[split] = tuple(scans)
+    if lacking := [name for name in needed if name not in categories]:
+        there = ", ".join(categories)
+        raise OnemaskError(f"{root}/annotations: no category {', '.join(lacking)}; there are {there}; {REMEDY}")
     return PIDRay(tuple(categories), splits, dict(problems.counts))
+
+
+def readable(scans: Iterable[Scan]) -> Iterator[Scan]:
+    """Those whose files are images of the size that their annotation says; of each other one a line on stderr."""
+    for scan in scans:
+        try:
+            read_image(scan)
+        except OnemaskError as error:
+            print(f"left out: {error}", file=sys.stderr)
+        else:
+            yield scan
 
 
 def find_layout(root: Path) -> str:
     """The version whose files are all there; OnemaskError lists what the nearest one lacks."""
     missing = {
-        version: [
-            path
-            for parts in layout.values()
-            for name, folder in parts
-            for path in (f"annotations/{name}", f"{folder}/")
-            if not (root / path).exists()
-        ]
-        for version, layout in LAYOUTS.items()
+        version: [path for path in _paths(layout) if not (root / path).exists()] for version, layout in LAYOUTS.items()
     }
     for version, paths in missing.items():
         if not paths:
             return version
     if nested := [path.parent for path in sorted(root.glob("*/annotations")) if path.is_dir()]:
         raise OnemaskError(f"{root}: PIDRay lies one folder too deep, in {nested[0]}; state that folder")
-    version, paths = min(missing.items(), key=lambda entry: len(entry[1]))
+    version, paths = min(missing.items(), key=lambda entry: len(entry[1]) / len(_paths(LAYOUTS[entry[0]])))
     raise OnemaskError(f"{root}: of PIDRay {version} there is no {', '.join(paths)}; {REMEDY}")
+
+
+def _paths(layout: Mapping[str, list[tuple[str, str]]]) -> list[str]:
+    parts = [part for split in layout.values() for part in split]
+    return [path for name, folder in parts for path in (f"annotations/{name}", f"{folder}/")]
 
 
 def masks(scan: Scan, categories: Sequence[str]) -> dict[str, np.ndarray]:
@@ -196,15 +209,19 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _images(path: Path, folder: Path, content: Mapping[str, Any], problems: Problems) -> dict[int, Scan]:
     """The images of one file by their id, without their items."""
     scans: dict[int, Scan] = {}
-    numbers = Counter(entry["id"] for entry in content["images"])
+    numbers, lost = Counter(entry["id"] for entry in content["images"]), []
     for entry in content["images"]:
         name = Path(str(entry["file_name"])).name
         if numbers[entry["id"]] > 1:  # whose are its annotations? all of its images go
             problems.report("clashing ids", f"{path}: {name} has the id {entry['id']}, and so has another image")
         elif not (folder / name).is_file():
-            problems.report("images without file", f"{path}: {name} is not in {folder}")
+            lost.append(name)
         else:
             scans[entry["id"]] = Scan(Path(name).stem, folder / name, int(entry["height"]), int(entry["width"]))
+    if lost:
+        some = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
+        of = f"{len(lost)} of {len(content['images'])} images are"
+        problems.report("images without file", f"{path}: {of} not in {folder}: {some}", len(lost))
     return scans
 
 
@@ -232,19 +249,45 @@ def _fault(entry: Mapping[str, Any], scan: Scan | None, names: Mapping[int, str]
         return "unknown categories", f"of {scan.file.name}: there is no category {entry['category_id']}"
     if not (segmentation.get("counts") if rle else segmentation):
         return "empty annotations", f"of {scan.file.name} is empty"
-    if rle and list(segmentation.get("size", [])) != [scan.height, scan.width]:
+    if rle and segmentation.get("size") != [scan.height, scan.width]:
         size = f"{segmentation.get('size')}, the image is [{scan.height}, {scan.width}]"
         return "masks of another size", f"of {scan.file.name}: its mask is {size}"
-    counts = segmentation["counts"] if rle else []
-    if isinstance(counts, list) and rle and not _fills(counts, scan.height * scan.width):
-        return "broken masks", f"of {scan.file.name}: its run lengths do not fill the image"
-    if not rle and not all(map(_is_polygon, segmentation)):
+    if rle:
+        counts = run_lengths(segmentation["counts"])
+        if not _fills(counts, scan.height * scan.width):
+            return "broken masks", f"of {scan.file.name}: its run lengths do not fill the image"
+        if not any(counts[1::2]):
+            return "empty annotations", f"of {scan.file.name} is empty"
+    elif not isinstance(segmentation, list) or not all(map(_is_polygon, segmentation)):
         return "broken polygons", f"of {scan.file.name}: a polygon is no list of x, y pairs of three corners or more"
     return None
 
 
+def run_lengths(counts: Any) -> list[Any]:
+    """Run lengths of an RLE, background first: a list as it is, COCO's compressed string expanded, else none.
+
+    In the string a number is written in pieces of five bits, the lowest first, as characters from `0` on, bit 6 saying
+    that more follow; from the fourth run on numbers are differences to the run before the last.
+    """
+    if not isinstance(counts, str):
+        return counts if isinstance(counts, list) else []
+    runs: list[int] = []
+    value = shift = 0
+    for character in counts:
+        piece = ord(character) - 48
+        value |= (piece & 31) << shift
+        shift += 5
+        if piece & 32:
+            continue
+        if piece & 16:  # the sign
+            value -= 1 << shift
+        runs.append(value + runs[-2] if len(runs) > 2 else value)
+        value = shift = 0
+    return runs
+
+
 def _fills(counts: Sequence[Any], pixels: int) -> bool:
-    """Whether run lengths of an uncompressed RLE are those of an image of so many pixels."""
+    """Whether these are run lengths of an image of so many pixels."""
     return all(isinstance(count, int) and count >= 0 for count in counts) and sum(counts) == pixels
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from onemask.data.parts import Layout, PartImage, Parts
-from onemask.data.pidray import BELT, Scan, crop_and_resize, find_layout, masks, read_image, read_pidray
+from onemask.data.pidray import BELT, Scan, crop_and_resize, find_layout, masks, read_image, read_pidray, readable
 
 PAGE = "https://github.com/lutao2021/PIDray"
 LAYOUT = Layout("PIDRay", ("annotations", "train"), PAGE)
@@ -24,12 +25,14 @@ def read(root: str | Path, name: str = "baggage", crop: int = 448, skip_bad: boo
 
     crop: pixels a side of the middle that is used (Appendix C.1); skip_bad: bad records are left out.
     """
-    return [
-        PartImage(scan.stem, split, partial(_load, scan, crop))
-        for split, scans in read_pidray(root, skip_bad).splits.items()
-        for scan in scans
-        if scan.items
-    ]
+    data = read_pidray(root, skip_bad)
+    print(f"left out: {dict(data.left_out) or 'none'}", file=sys.stderr)
+    found = []
+    for split, scans in data.splits.items():
+        holding = (scan for scan in scans if scan.items)
+        for scan in readable(holding) if skip_bad else holding:
+            found.append(PartImage(scan.stem, split, partial(_load, scan, crop)))
+    return found
 
 
 def _load(scan: Scan, crop: int) -> tuple[np.ndarray, Parts]:

@@ -41,12 +41,17 @@ class DetectorOptions:
 
 @dataclass(frozen=True)
 class Found:
-    """What a detector finds in one image, best first: boxes float [k, 4] (x1, y1, x2, y2), masks bool [k, H, W]."""
+    """What a detector finds in one image, best first: boxes float [k, 4] (x1, y1, x2, y2), masks as COCO's RLE."""
 
     boxes: np.ndarray
-    masks: np.ndarray
+    rles: list[dict[str, object]]
     labels: np.ndarray
     scores: np.ndarray
+
+    def union(self, chosen: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Bool [H, W], the masks of the `chosen` [k] together."""
+        rles = [self.rles[index] for index in np.flatnonzero(chosen)]
+        return coco_mask.decode(coco_mask.merge(rles)).astype(bool) if rles else np.zeros(shape, bool)
 
 
 def train_detector(
@@ -133,7 +138,8 @@ def find(
     for start in range(0, len(images), batch):
         for result in network([scaled(image).to(device) for image in images[start : start + batch]]):
             cpu = {key: value.cpu().numpy() for key, value in result.items()}
-            found.append(Found(cpu["boxes"], cpu["masks"][:, 0] >= 0.5, cpu["labels"], cpu["scores"]))
+            rles = [_encoded(mask[0] >= 0.5) for mask in cpu["masks"]]
+            found.append(Found(cpu["boxes"], rles, cpu["labels"], cpu["scores"]))
     return found
 
 
@@ -147,7 +153,7 @@ def overlaps(found: Sequence[Found], truth: Instances, num_classes: int) -> np.n
         true_masks, true_labels = truth.of(image)
         confident = each.scores >= CONFIDENT
         for label in range(1, num_classes + 1):
-            predicted = each.masks[confident & (each.labels == label)].any(axis=0)
+            predicted = each.union(confident & (each.labels == label), truth.images.shape[2:])
             true = true_masks[true_labels == label].any(axis=0)
             pixels[:, image, label - 1] = (predicted & true).sum(), (predicted | true).sum()
     return pixels
@@ -167,12 +173,12 @@ def average_precision(found: Sequence[Found], truth: Instances, num_classes: int
             "category_id": int(label),
             "score": float(score),
             "bbox": _corner_and_size(box),
-            "segmentation": _encoded(mask),
+            "segmentation": rle,
         }
         for image, each in enumerate(found)
-        for box, mask, label, score in zip(each.boxes, each.masks, each.labels, each.scores, strict=True)
+        for box, rle, label, score in zip(each.boxes, each.rles, each.labels, each.scores, strict=True)
     ]
-    if not len(truth.masks):
+    if not len(truth.labels):
         return float("nan")
     if not results:
         return 0.0
@@ -189,21 +195,26 @@ def average_precision(found: Sequence[Found], truth: Instances, num_classes: int
 
 def _dataset(truth: Instances, num_classes: int) -> dict[str, list[dict[str, object]]]:
     height, width = truth.images.shape[2:]
-    parts = enumerate(zip(truth.masks, boxes_of(truth.masks), truth.owners, truth.labels, strict=True), 1)
+    parts = [
+        (mask, box, image, label)
+        for image in range(len(truth))
+        for masks, labels in [truth.of(image)]
+        for mask, box, label in zip(masks, boxes_of(masks), labels, strict=True)
+    ]
     return {
         "images": [{"id": image, "height": height, "width": width} for image in range(len(truth))],
         "categories": [{"id": label} for label in range(1, num_classes + 1)],
         "annotations": [
             {
                 "id": number,
-                "image_id": int(owner),
+                "image_id": image,
                 "category_id": int(label),
                 "iscrowd": 0,
                 "area": float(mask.sum()),
                 "bbox": _corner_and_size(box),
                 "segmentation": _encoded(mask),
             }
-            for number, (mask, box, owner, label) in parts
+            for number, (mask, box, image, label) in enumerate(parts, 1)
         ],
     }
 

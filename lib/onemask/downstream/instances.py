@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,40 +19,57 @@ from onemask.data.pidray import BELT, Scan, crop_and_resize, decode, read_image
 from onemask.errors import OnemaskError
 from onemask.files import atomic, read_json, read_npz
 
+PARTS = ("images", "bits", "owners", "labels")
 LEAST_AREA = 12  # pixels; a smaller mask is a fault of the segmenter, or what a crop has left of an item
 
 
 @dataclass(frozen=True)
 class Instances:
-    """images uint8 [n, 3, H, W]; masks bool [m, H, W] of all instances, the image and the label (from 1 on) of each."""
+    """images uint8 [n, 3, H, W]; of all instances the masks as bits, the number of the image and the label (from 1 on).
+
+    bits: uint8 [m, H, ceil(W / 8)], an eighth of what masks take as bytes: at 512 px a mask is 32 KB.
+    """
 
     images: np.ndarray
-    masks: np.ndarray
+    bits: np.ndarray
     owners: np.ndarray
     labels: np.ndarray
+
+    @classmethod
+    def of_masks(cls, images: np.ndarray, masks: np.ndarray, owners: np.ndarray, labels: np.ndarray) -> Instances:
+        """Of masks bool [m, H, W]."""
+        return cls(images, np.packbits(masks, axis=-1), owners, labels)
 
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def masks(self) -> np.ndarray:
+        """Bool [m, H, W] of all instances at once."""
+        return self._unpacked(self.bits)
+
     def of(self, image: int) -> tuple[np.ndarray, np.ndarray]:
-        """Masks [k, H, W] and labels [k] of one image."""
+        """Masks bool [k, H, W] and labels [k] of one image."""
         own = self.owners == image
-        return self.masks[own], self.labels[own]
+        return self._unpacked(self.bits[own]), self.labels[own]
 
     def first(self, count: int) -> Instances:
         """The first images with their instances; OnemaskError where there are fewer."""
         if count > len(self):
             raise OnemaskError(f"sdanet: {count} images are asked for, there are {len(self)}")
         kept = self.owners < count
-        return Instances(self.images[:count], self.masks[kept], self.owners[kept], self.labels[kept])
+        return Instances(self.images[:count], self.bits[kept], self.owners[kept], self.labels[kept])
+
+    def _unpacked(self, bits: np.ndarray) -> np.ndarray:
+        return np.unpackbits(bits, axis=-1, count=self.images.shape[-1]).astype(bool)
 
 
 def joined(one: Instances, two: Instances) -> Instances:
     """The images of both."""
     owners = np.concatenate([one.owners, two.owners + len(one)])
-    parts = ((getattr(one, name), getattr(two, name)) for name in ("images", "masks", "labels"))
-    images, masks_of_both, labels = map(np.concatenate, parts)
-    return Instances(images, masks_of_both, owners, labels)
+    parts = ((getattr(one, name), getattr(two, name)) for name in ("images", "bits", "labels"))
+    images, bits, labels = map(np.concatenate, parts)
+    return Instances(images, bits, owners, labels)
 
 
 def check_labels(instances: Instances, categories: Sequence[str], what: str) -> None:
@@ -82,16 +99,19 @@ def target_of(instances: Instances, image: int) -> dict[str, Tensor]:
 
 def from_scans(scans: Sequence[Scan], categories: Sequence[str], crop: int, size: int) -> Instances:
     """Scans with the items of these categories, cropped and resized as Appendix C.1 says."""
-    images = [crop_and_resize(read_image(scan), crop, size, BELT).transpose(2, 0, 1) for scan in scans]
-    found = [
-        [
-            (name, crop_and_resize(decode(segmentation, scan.height, scan.width).astype(np.uint8), crop, size, 0) > 0)
-            for name, segmentation in scan.items
-            if name in categories
-        ]
+
+    def shown(scan: Scan, segmentation: Any) -> np.ndarray:
+        mask = decode(segmentation, scan.height, scan.width).astype(np.uint8)
+        return crop_and_resize(mask, crop, size, 0) > 0
+
+    pairs = (
+        (
+            crop_and_resize(read_image(scan), crop, size, BELT).transpose(2, 0, 1),
+            [(name, shown(scan, segmentation)) for name, segmentation in scan.items if name in categories],
+        )
         for scan in scans
-    ]
-    return _gathered(images, found, categories)
+    )
+    return _gathered(pairs, len(scans), categories)
 
 
 def from_dataset(folder: str | Path, categories: Sequence[str]) -> Instances:
@@ -104,16 +124,23 @@ def from_dataset(folder: str | Path, categories: Sequence[str]) -> Instances:
     names = {entry["id"]: entry["name"] for entry in content["categories"]}
     if not set(categories) & set(names.values()):
         raise OnemaskError(f"{folder}: has no {' or '.join(categories)}; there are {', '.join(names.values())}")
-    found: dict[int, list[tuple[str, np.ndarray]]] = {entry["id"]: [] for entry in content["images"]}
+    found: dict[int, list[tuple[str, Any]]] = {entry["id"]: [] for entry in content["images"]}
     for entry in content["annotations"]:
         if (name := names[entry["category_id"]]) in categories:
-            mask = coco_mask.decode(entry["segmentation"])
-            found[entry["image_id"]] += [(name, component) for component in components(mask)]
-    images = []
-    for entry in content["images"]:
-        with Image.open(folder / "images" / entry["file_name"]) as image:
-            images.append(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
-    return _gathered(images, list(found.values()), categories)
+            found[entry["image_id"]].append((name, entry["segmentation"]))
+
+    def read(file_name: str) -> np.ndarray:
+        with Image.open(folder / "images" / file_name) as image:
+            return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+
+    pairs = (
+        (
+            read(entry["file_name"]),
+            [(name, part) for name, rle in found[entry["id"]] for part in components(coco_mask.decode(rle))],
+        )
+        for entry in content["images"]
+    )
+    return _gathered(pairs, len(content["images"]), categories)
 
 
 def components(mask: np.ndarray) -> list[np.ndarray]:
@@ -123,23 +150,23 @@ def components(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def _gathered(
-    images: Sequence[np.ndarray], found: Sequence[Sequence[tuple[str, np.ndarray]]], categories: Sequence[str]
+    pairs: Iterable[tuple[np.ndarray, Sequence[tuple[str, np.ndarray]]]], count: int, categories: Sequence[str]
 ) -> Instances:
-    """Instances of each image's (category, mask) pairs, those below LEAST_AREA left out."""
-    kept = [
-        (number, categories.index(name) + 1, mask)
-        for number, pairs in enumerate(found)
-        for name, mask in pairs
-        if mask.sum() >= LEAST_AREA
-    ]
-    stacked = np.stack(images)
-    shape = (0, *stacked.shape[2:])
-    return Instances(
-        stacked,
-        np.stack([mask for *_, mask in kept]) if kept else np.zeros(shape, bool),
-        np.array([number for number, *_ in kept], np.int64),
-        np.array([label for _, label, _ in kept], np.int64),
-    )
+    """Of `count` (image [3, H, W], its (category, mask) pairs), one at a time; masks below LEAST_AREA are left out."""
+    images: np.ndarray | None = None
+    bits, owners, labels = [], [], []
+    for number, (image, found) in enumerate(pairs):
+        images = np.empty((count, *image.shape), np.uint8) if images is None else images
+        images[number] = image
+        for name, mask in found:
+            if mask.sum() >= LEAST_AREA:
+                bits.append(np.packbits(mask, axis=-1))
+                owners.append(number)
+                labels.append(categories.index(name) + 1)
+    if images is None:
+        raise OnemaskError("sdanet: no image with instances; ask for one at least")
+    none = np.zeros((0, images.shape[2], -(-images.shape[3] // 8)), np.uint8)
+    return Instances(images, np.stack(bits) if bits else none, np.array(owners, np.int64), np.array(labels, np.int64))
 
 
 def annotation_quality(predicted: np.ndarray, truth: np.ndarray, items: Sequence[str]) -> list[dict[str, Any]]:
@@ -164,23 +191,16 @@ def annotation_quality(predicted: np.ndarray, truth: np.ndarray, items: Sequence
 
 
 def write_instances(path: str | Path, splits: Mapping[str, Instances]) -> None:
-    """Write instances by the name of their split as one compressed npz, atomically; masks as bits."""
+    """Write instances by the name of their split as one compressed npz, atomically."""
     arrays = {}
     for name, each in splits.items():
-        arrays |= {f"{name}/{part}": getattr(each, part) for part in ("images", "owners", "labels")}
-        arrays[f"{name}/masks"] = np.packbits(each.masks, axis=-1)
+        arrays |= {f"{name}/{part}": getattr(each, part) for part in PARTS}
     with atomic(path) as temporary, open(temporary, "wb") as stream:
         np.savez_compressed(stream, **arrays)
 
 
 def read_instances(path: str | Path, *names: str) -> list[Instances]:
     """The instances of each split; OnemaskError names a file that lacks one."""
-    parts = ("images", "masks", "owners", "labels")
-    keys = [f"{name}/{part}" for name in names for part in parts]
+    keys = [f"{name}/{part}" for name in names for part in PARTS]
     arrays = read_npz(path, keys, "images with instances", "run the rule that makes it again")
-    read = []
-    for name in names:
-        images, bits, owners, labels = (arrays[f"{name}/{part}"] for part in parts)
-        unpacked = np.unpackbits(bits, axis=-1, count=images.shape[-1]).astype(bool)
-        read.append(Instances(images, unpacked, owners, labels))
-    return read
+    return [Instances(*(arrays[f"{name}/{part}"] for part in PARTS)) for name in names]

@@ -20,8 +20,9 @@ from onemask.checkpoints.reader import read_generator
 from onemask.clustering.projection import FeatureProjection
 from onemask.config import REPOSITORY, load_study
 from onemask.errors import OnemaskError
+from onemask.files import atomic
 from onemask.jobs import set_up_torch
-from onemask.labelling.server import LOOPBACK, make_app
+from onemask.labelling.server import LEAST_TOKEN, LOOPBACK, make_app
 from onemask.labelling.session import Session, copy_file
 from onemask.labelling.setup import Setup
 from onemask.labels import LabelSet, read_labels
@@ -113,10 +114,13 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
 def kept_token(folder: Path) -> str:
     """The session's own: a page that was left open stays welcome when the server is started again."""
     path = folder / TOKEN
-    if not path.is_file():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(16))
-    return path.read_text()
+    token = path.read_text().strip() if path.is_file() else ""
+    if len(token) < LEAST_TOKEN:  # none, or one that a full disk cut off
+        token = secrets.token_urlsafe(16)
+        with atomic(path) as temporary:
+            temporary.touch(mode=0o600)
+            temporary.write_text(token)
+    return token
 
 
 @contextmanager
@@ -183,7 +187,7 @@ def subject_of(options: Options) -> Subject:
     setup = setup_of(study.methods, study.classes[cls], options, study.truncation)
     labels = options.labels or REPOSITORY / f"config/labels/{cls}.yaml"
     made = REPOSITORY / f"results/{study.study}/clustering/{cls}/{setup.method['clustering']}.safetensors"
-    path = there(f"resources/generators/{study.study}/{cls}.safetensors")
+    path = there(f"resources/generators/{study.study}/{cls}.safetensors", f"--config study={study.study}")
     clustering = given(options, setup) or (made if made.is_file() else None)
     return Subject(f"{study.study}-{cls}", path, labels, clustering, setup)
 
@@ -218,8 +222,8 @@ def given(options: Options, setup: Setup) -> Path | None:
     return options.clustering
 
 
-def there(path: str) -> Path:
-    """A file of the workflow; OnemaskError says how it is made."""
+def there(path: str, options: str = "") -> Path:
+    """A file of the workflow; OnemaskError says how it is made, with Snakemake's `options`."""
     if not (REPOSITORY / path).is_file():
-        raise OnemaskError(f"{REPOSITORY / path}: is not there; snakemake --cores 2 {path}")
+        raise OnemaskError(f"{REPOSITORY / path}: is not there; snakemake --cores 2 {path} {options}".rstrip())
     return REPOSITORY / path

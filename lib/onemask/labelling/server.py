@@ -31,6 +31,7 @@ PAGE = {"index.html": "text/html", "page.js": "text/javascript", "page.css": "te
 HEADER = "X-Onemask"
 MOST_UPLOAD = 4 << 20  # bytes of a request
 MOST_EXPORTED = 100_000
+LEAST_TOKEN = 16  # characters
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 POLICY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 HEADERS = {
@@ -50,7 +51,12 @@ class Upload(io.BytesIO):
 
 
 def make_app(session: Session, token: str | None = None) -> FastAPI:
-    """The application; `token` None serves loopback alone, by the Host that requests name."""
+    """The application; `token` None serves loopback alone, by the Host that requests name.
+
+    ValueError for a token that could be guessed.
+    """
+    if token is not None and len(token) < LEAST_TOKEN:
+        raise ValueError(f"a token of {len(token)} characters is none")
     app = FastAPI(openapi_url=None)
 
     @app.middleware("http")

@@ -35,6 +35,7 @@ from onemask.annotation.labeller import (
     Labeller,
     fit_clustering,
     fit_labeller,
+    labelled,
     load_labeller,
 )
 from onemask.clustering.projection import FeatureProjection
@@ -133,7 +134,7 @@ class Session:
         """One file that cannot be read must not keep the rest from its owner."""
         try:
             yield
-        except OnemaskError as error:
+        except Exception as error:  # a power cut leaves files of any content
             aside = path.with_name(f"{path.name}.unreadable")
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
@@ -146,7 +147,8 @@ class Session:
             old = read_json(path)
             if changed := [key for key in content if old.get(key) != content[key]]:
                 raise OnemaskError(f"{self.folder}: holds a session of another {changed[0]}; choose another folder")
-        write_json(path, content)
+        else:
+            write_json(path, content)
 
     # samples
 
@@ -198,9 +200,9 @@ class Session:
     def _predict(self, fitted: Fitted, sample: Sample) -> Prediction:
         image, features = self.generator.features(self._ws([sample]))
         segmenter = fitted.labeller.segmenter
-        uncertainty = getattr(segmenter, "uncertainty", None)
-        value = float(uncertainty(features)[0]) if uncertainty else None
-        return Prediction(to_pixels(image, self.size)[0], segmenter.predict(features)[0].cpu().numpy(), value)
+        label_maps, uncertainty = labelled(segmenter, features)
+        value = None if uncertainty is None else float(uncertainty[0])
+        return Prediction(to_pixels(image, self.size)[0], label_maps[0].cpu().numpy(), value)
 
     def _ws(self, samples: Sequence[Sample]) -> Tensor:
         return torch.cat([self.generator.sample_ws([sample.seed], sample.truncation) for sample in samples])
@@ -235,6 +237,7 @@ class Session:
             else:
                 path.unlink(missing_ok=True)
                 self.masks.pop(sample, None)
+            flush(path.parent)
         return version_of(values)
 
     def painted(self) -> dict[Sample, np.ndarray]:
@@ -347,9 +350,12 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Onto the disk, so that not even a power cut takes it back."""
-    with open(path, "rb") as stream:
-        os.fsync(stream.fileno())
+    """A file's content, or a folder's names, onto the disk, so that not even a power cut takes it back."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _put_in_place(coming: Path, target: Path) -> None:

@@ -80,14 +80,19 @@ class HeadSegmenter:
         values, labels = self.head(*self.represent(features)).softmax(dim=1).max(dim=1)
         return labels.to(torch.uint8), values
 
-    @torch.no_grad()
     def uncertainty(self, features: Features) -> Tensor:
         """Per image [N] the mean entropy of its 10 % most uncertain pixels, as a share of the largest there is."""
+        return self.with_uncertainty(features)[1]
+
+    @torch.no_grad()
+    def with_uncertainty(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Label maps uint8 [N, H, W] and uncertainties [N] of one pass over the features."""
         if self.head is None:
             raise RuntimeError("predicting before fit()")
-        probabilities = self.head(*self.represent(features)).softmax(dim=1)
-        entropy = torch.special.entr(probabilities).sum(dim=1).flatten(1) / math.log(self.num_labels)
-        return entropy.topk(max(1, int(UNCERTAIN_SHARE * entropy.shape[1])), dim=1).values.mean(dim=1)
+        logits = self.head(*self.represent(features))
+        entropy = torch.special.entr(logits.softmax(dim=1)).sum(dim=1).flatten(1) / math.log(self.num_labels)
+        most = entropy.topk(max(1, int(UNCERTAIN_SHARE * entropy.shape[1])), dim=1).values
+        return logits.argmax(dim=1).to(torch.uint8), most.mean(dim=1)
 
     def predict(self, features: Features) -> Tensor:
         """As base says; a pixelwise head goes strip by strip, so that the representation of all never exists."""

@@ -41,7 +41,10 @@ TERMS = ["loss_g", "loss_d", "r1", "gradient_penalty", "path_length"]  # 0 where
 METRICS = ["kimg", *TERMS, "overfitting", "ada_p", "images_per_second"]
 COUNTERS = ["step", "ada_p", "overfitting", "path_length"]
 OVERFITTING_DECAY = 0.05  # of the running r_t, per step
-REMEDY = "the last good state is kept; with a lower learning_rate, or another r1_gamma, the training goes on from it"
+REMEDY = (
+    "the last good state is kept; the same settings meet it again: a lower learning_rate or a higher r1_gamma, with"
+    " which the workflow starts afresh, may not"
+)
 
 
 @dataclass

@@ -43,7 +43,9 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "another start":
             start, body = 7, CONTENT[7:]
         self.send_response(206 if asked and fault != "no ranges" else 200)
-        self.send_header("Content-Length", str(len(body) + (1000 if fault == "lies" else 0)))
+        more = {"lies": 1000, "lies short": -1000}.get(fault, 0)
+        if fault != "no length":
+            self.send_header("Content-Length", str(len(body) + more))
         if fault != "no tag":
             self.send_header("ETag", '"one"')
         if asked and fault != "no ranges":
@@ -142,6 +144,24 @@ def test_trust_on_first_use(get, server, tmp_path, capsys):
     with pytest.raises(OnemaskError, match="lock.json says"):
         get(None)
     assert get(None) == CONTENT and "trusted" not in capsys.readouterr().err
+
+
+def test_a_file_of_unknown_length_is_not_trusted_on_first_use(get, server, tmp_path):
+    server.faults = ["no length"] * 3
+    with pytest.raises(OnemaskError, match="neither its length nor its sha256 is known"):
+        get(None)
+    assert not (tmp_path / "lock.json").exists() and get() == CONTENT  # its hash tells
+
+
+def test_a_length_that_is_too_short_is_found_by_the_hash(get, server, tmp_path):
+    server.faults = ["lies short"]
+    with pytest.raises(OnemaskError, match=rf"sha256 is \w+, the study says {HASH}; deleted$"):
+        get()
+    server.faults = ["lies short"]
+    with open(tmp_path / "lock.json", "w") as lock:
+        json.dump({f"http://127.0.0.1:{server.server_port}/net.pkl": HASH}, lock)
+    with pytest.raises(OnemaskError, match="was the first one wrong. delete its line from .*lock.json"):
+        get(None)
 
 
 def test_a_disk_that_is_too_small_is_said_before_a_byte_is_written(get, tmp_path, monkeypatch):

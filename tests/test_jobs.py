@@ -75,24 +75,39 @@ def test_jobs_at_a_time_have_different_gpus(monkeypatch, tmp_path):
     chosen = []
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     for _ in range(3):  # a lock is an open file's, whatever process opened it
-        jobs.claim_gpu()
+        jobs.claim_gpus()
     assert chosen == [0, 1]
     os.close(jobs.GPU_LOCKS.pop(0))
-    jobs.claim_gpu()
+    jobs.claim_gpus()
     assert chosen == [0, 1, 0]
+    for lock in jobs.GPU_LOCKS:
+        os.close(lock)
+
+
+def test_a_training_of_several_processes_has_as_many_gpus_to_itself(monkeypatch, tmp_path):
+    monkeypatch.setattr(jobs, "GPU_LOCKS", [])
+    monkeypatch.setattr(jobs.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: SimpleNamespace(uuid=f"{number}"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    jobs.claim_gpus()
+    jobs.claim_gpus(2)
+    assert chosen == [0, 1] and os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-1,GPU-2"
     for lock in jobs.GPU_LOCKS:
         os.close(lock)
 
 
 def test_a_job_with_a_gpu_claims_one_and_keeps_products_in_full_precision(monkeypatch, snakemake):
     claimed = []
-    monkeypatch.setattr(jobs, "claim_gpu", lambda: claimed.append(True))
+    monkeypatch.setattr(jobs, "claim_gpus", claimed.append)
     torch.backends.cuda.matmul.allow_tf32 = True
     with job(snakemake):
         assert not claimed and not torch.backends.cuda.matmul.allow_tf32 and torch.backends.cudnn.allow_tf32
     snakemake.resources = {"gpu": 1}
     with job(snakemake):
-        assert claimed == [True]
+        assert claimed == [1]
 
 
 def test_a_gpu_is_used_only_when_the_rule_was_given_one(snakemake):

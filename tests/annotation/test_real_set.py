@@ -57,7 +57,8 @@ class Inverter:
         numbers = number_of(pixels)
         assert pixels.shape[1:] == (3, SIZE, SIZE)
         self.seen += numbers.int().tolist()
-        return Inversion(numbers[:, None, None].expand(-1, 4, 2), torch.where(numbers % 5 == 0, 10.0, 25.0))
+        quality = torch.where(numbers % 5 == 0, 10.0, 25.0)
+        return Inversion(numbers[:, None, None].expand(-1, 4, 2), quality, numbers / 8)
 
 
 def test_no_good_inversion_at_all_is_one_line_even_where_fewer_are_allowed():
@@ -98,6 +99,9 @@ def test_splits_are_the_data_set_s_own_disjoint_and_of_good_inversions(tmp_path)
             assert annotated.rare["hat"][index].any() == (number % 3 == 0)
     report = annotated.metadata["inversion"]
     assert report["left_out"] == sum(number % 5 == 0 for number in inverter.seen) and min(report["psnr"]) == 25
+    named = [int(name[1:]) for name in annotated.metadata["images"]]
+    assert report["feature_distance"] == [number / 8 for number in named]
+    assert report["feature_distance_quartiles"][1] == pytest.approx(np.median(inverter.seen) / 8, rel=1e-3)
     assert len(inverter.seen) == len(set(inverter.seen)) == report["inverted"] < 40  # only what was needed, and once
 
 

@@ -11,7 +11,7 @@ from onemask.annotation.command import Request, run
 from onemask.checkpoints.architecture import architecture
 from onemask.checkpoints.reader import read_generator, read_tensors
 from onemask.errors import OnemaskError
-from onemask.stylegan2.checkpoint import save_generator
+from onemask.stylegan2.checkpoint import generator_of, save_generator
 from onemask.stylegan2.generator import Generator
 
 from .ada import EasyDict, _reconstruct_persistent_obj, write_ada
@@ -168,6 +168,22 @@ def test_a_small_file_cannot_ask_for_a_huge_network(name):
     assert architecture(tensors, "net")["resolution"] == 8
     with pytest.raises(OnemaskError, match="^net: "):
         architecture(tensors | {key: torch.zeros(shape) for key, shape in HUGE[name].items()}, "net")
+
+
+def test_a_latent_of_a_million_values_is_no_network():
+    """The mapping alone is consistent: nothing may be built before all shapes are compared."""
+    small = Generator(4, 4, 8, channel_base=64, channel_max=8).state_dict()
+    forged = {name: tensor for name, tensor in small.items() if not name.startswith("mapping.fc")}
+    forged |= {"mapping.fc0.weight": torch.zeros(10**6, 1), "mapping.fc0.bias": torch.zeros(10**6)}
+    with pytest.raises(OnemaskError, match="weights do not match its architecture"):
+        generator_of(architecture(forged, "net"), forged, "net")
+
+
+@pytest.mark.parametrize("sizes", [{"w_dim": 10**9}, {"depth": 3}, {"resolution": "large"}, {"channel_max": -1}])
+def test_an_architecture_that_is_none_is_one_line(sizes):
+    small = Generator(4, 4, 8, channel_base=64, channel_max=8)
+    with pytest.raises(OnemaskError, match="^net: .*(weights do not match|no such architecture)"):
+        generator_of(small.architecture | sizes, small.state_dict(), "net")
 
 
 def test_a_truncated_file(generator, tmp_path, monkeypatch):

@@ -11,6 +11,8 @@ from onemask.labels import LabelSet
 LABELS = LabelSet(tuple("abcdefgh"), ("#000000",) * 8, {})
 SIZES = {"exemplars": 2, "tuning": 1, "supervised": 1, "test": 3, "allow_fewer": False}
 WS = torch.arange(7.0)[:, None, None].expand(7, 4, 6).contiguous()
+ENDLESS: list = []
+ENDLESS.append(ENDLESS)
 MAPS = torch.arange(7)[:, None, None].expand(7, 8, 8).contiguous()
 
 
@@ -48,6 +50,7 @@ def test_every_form_gives_the_same_set(tmp_path, latents, labels):
         (WS, MAPS[:5].clone(), r"labels.pt: label maps are \[5, 8, 8\], expected \[7, H, W\]"),
         (WS, MAPS + 2, "labels.pt: values are from 2 to 8, the class has labels 0 to 7"),
         ({"a": 1}, MAPS, "latents.pt: holds no tensor"),
+        (ENDLESS, MAPS, "latents.pt: holds no tensor"),
         (WS[:3].clone(), MAPS[:3].clone(), r"3 annotated images are too few; lower annotated_set.supervised"),
     ],
 )

@@ -325,7 +325,8 @@ def test_strangers_are_refused(session):
     welcomed = guarded.get("/?token=a-secret-of-many-letters")
     assert welcomed.status_code == 200 and "token" not in str(welcomed.url)
     assert guarded.get("/api/state").status_code == 200, "the cookie holds the token"
-    other = TestClient(make_app(session, "another-of-many-letters"), **away, cookies=guarded.cookies)  # one browser, two servers
+    # one browser, two servers
+    other = TestClient(make_app(session, "another-of-many-letters"), **away, cookies=guarded.cookies)
     assert other.get("/?token=another-of-many-letters").status_code == 200
     again = TestClient(make_app(session, "a-secret-of-many-letters"), **away, cookies=other.cookies)
     assert again.get("/api/state").status_code == other.get("/api/state").status_code == 200

@@ -36,6 +36,16 @@ def test_images_of_the_generator_are_reproduced(generator, targets):
     torch.testing.assert_close(found.psnr, psnr(generator.synthesize(found.ws), targets))
 
 
+def test_the_feature_distance_is_that_of_the_images_found(generator, targets):
+    def maps(images):
+        return [images.mean(dim=(2, 3), keepdim=True), images]
+
+    found = invert(generator, targets, replace(SETTINGS, steps=3), seed=0, features=maps)
+    expected = distance(maps(generator.synthesize(found.ws)), maps(targets))
+    torch.testing.assert_close(found.feature_distance, expected)
+    assert invert(generator, targets, replace(SETTINGS, steps=1), seed=0).feature_distance is None
+
+
 def test_an_image_that_needs_no_step_stays_where_it_is(generator):
     mean, _ = latent_statistics(generator, SETTINGS.latent_samples, 0)
     image = generator.synthesize(mean[None])

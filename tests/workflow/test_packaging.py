@@ -58,6 +58,15 @@ def test_conda_pins_equal_pips():
     assert {**conda, **torch} == {CONDA_NAMES.get(name, name): version for name, version in expected.items()}
 
 
+def test_the_container_copies_files_that_there_are_and_installs_the_pins():
+    recipe = (ROOT / "apptainer.def").read_text()
+    lines = re.search(r"^%files\n(.*?)\n\n", recipe, re.M | re.S)[1].splitlines()
+    pairs = [line.split() for line in lines]
+    assert all(len(pair) == 2 and (ROOT / pair[0]).exists() for pair in pairs)
+    assert all(pair[1] == f"/opt/onemask/{pair[0]}" for pair in pairs)
+    assert "-c /opt/onemask/constraints.txt torch -e '/opt/onemask[" in recipe
+
+
 def test_every_dependency_has_a_reason():
     reasons = (ROOT / "docs/dependencies.md").read_text()
     extras = project()["optional-dependencies"]

@@ -46,6 +46,19 @@ class RealSetSettings:
     batch: int
 
 
+@dataclass(frozen=True)
+class Inverted:
+    """A labelled image, its W+ latent [num_ws, w_dim], and how near the latent's image is to it.
+
+    psnr in dB; feature_distance is that of the inversion's loss, None where that had no feature network.
+    """
+
+    labelled: Labelled
+    ws: np.ndarray
+    psnr: float
+    feature_distance: float | None
+
+
 @dataclass
 class Pool:
     """Images in a random order, inverted as they are asked for; what was inverted is kept, good or not."""
@@ -54,7 +67,7 @@ class Pool:
     label: Callable[[PartImage], Labelled]
     invert: Invert
     settings: RealSetSettings
-    inverted: dict[str, tuple[Labelled, np.ndarray, float]] = field(default_factory=dict)
+    inverted: dict[str, Inverted] = field(default_factory=dict)
 
     def good(self, wanted: Callable[[Labelled], bool] = lambda _: True) -> Iterator[str]:
         """Names of the images that are `wanted` and whose inversion is good enough, in order, one after the other."""
@@ -62,7 +75,7 @@ class Pool:
         while batch := list(islice(chosen, self.settings.batch)):
             self._invert([each for each in batch if each.name not in self.inverted])
             for each in batch:
-                if self.inverted[each.name][2] >= self.settings.min_psnr:
+                if self.inverted[each.name].psnr >= self.settings.min_psnr:
                     yield each.name
 
     def _invert(self, batch: Sequence[Labelled]) -> None:
@@ -70,8 +83,9 @@ class Pool:
             return
         pixels = torch.from_numpy(np.stack([each.image for each in batch]).transpose(0, 3, 1, 2).copy())
         found = self.invert(pixels.float() / 127.5 - 1)
-        for each, ws, psnr in zip(batch, found.ws.cpu().numpy(), found.psnr.tolist(), strict=True):
-            self.inverted[each.name] = each, ws, psnr
+        apart = [None] * len(batch) if found.feature_distance is None else found.feature_distance.tolist()
+        for each, *rest in zip(batch, found.ws.cpu().numpy(), found.psnr.tolist(), apart, strict=True):
+            self.inverted[each.name] = Inverted(each, *rest)
 
 
 def make_real_set(
@@ -87,7 +101,8 @@ def make_real_set(
 
     Test images are of the data set's split `test`, the others of its other splits; without splits all are of one. The
     order is random by `seed` alone. A rare label's exemplars are the first images that hold it, its test split is the
-    test split, extended until it has its positives. `metadata` hold counts, PSNR and the images' names.
+    test split, extended until it has its positives. `metadata` hold counts, the inversions'
+    quality and the images' names.
     """
 
     def holds(name: str) -> Callable[[Labelled], bool]:
@@ -104,10 +119,10 @@ def make_real_set(
     for name in FITTED:
         splits[name] = _take(supply, getattr(settings, name), name, settings)
     if not splits["exemplars"]:
-        best = max((psnr for _, _, psnr in fitting.inverted.values()), default=0.0)
+        best = max((each.psnr for each in fitting.inverted.values()), default=0.0)
         raise OnemaskError(
             f"annotated_set: of {len(fitting.inverted)} images none has an inversion of {settings.min_psnr:g} dB"
-            f" (the best: {best:.1f}); lower annotated_set.min_psnr, or give it more real.steps"
+            f" (the best: {best:.1f}); lower real.min_psnr, or give it more real.steps"
         )
     taken = {name for names in splits.values() for name in names}
     supply = testing.good() if own else supply
@@ -118,7 +133,7 @@ def make_real_set(
         splits[f"rare_exemplars/{name}"] = _take(free, settings.rare_exemplars, f"exemplars of {name}", settings)
         taken |= set(splits[f"rare_exemplars/{name}"])
     for name in mapping.rare:
-        positives = [found for found in splits[TEST] if holds(name)(testing.inverted[found][0])]
+        positives = [found for found in splits[TEST] if holds(name)(testing.inverted[found].labelled)]
         more = (found for found in testing.good(holds(name)) if found not in taken)
         missing = max(0, settings.rare_test_positives - len(positives))
         extension = _take(more, missing, f"test images with {name}", settings)
@@ -131,22 +146,23 @@ def _take(supply: Iterator[str], count: int, what: str, settings: RealSetSetting
     if len(found) < count and not settings.allow_fewer:
         raise OnemaskError(
             f"annotated_set: {len(found)} of {count} {what} with an inversion of {settings.min_psnr:g} dB;"
-            " ask for fewer, lower min_psnr, or set annotated_set.allow_fewer"
+            " ask for fewer, lower real.min_psnr, or set annotated_set.allow_fewer"
         )
     return found
 
 
 def _assemble(
     splits: Mapping[str, Sequence[str]],
-    inverted: Mapping[str, tuple[Labelled, np.ndarray, float]],
+    inverted: Mapping[str, Inverted],
     settings: RealSetSettings,
 ) -> AnnotatedSet:
     used = list(dict.fromkeys(name for names in splits.values() for name in names))
     place = {name: number for number, name in enumerate(used)}
-    made = [inverted[name][0] for name in used]
-    psnr = np.array([quality for _, _, quality in inverted.values()])
+    made = [inverted[name].labelled for name in used]
+    psnr = np.array([each.psnr for each in inverted.values()])
+    apart = [each.feature_distance for each in inverted.values() if each.feature_distance is not None]
     return AnnotatedSet(
-        np.stack([inverted[name][1] for name in used]).astype(np.float32),
+        np.stack([inverted[name].ws for name in used]).astype(np.float32),
         np.stack([each.label_map for each in made]),
         {name: np.stack([each.rare[name] for each in made]) for name in made[0].rare},
         {name: np.array([place[found] for found in names], np.int64) for name, names in splits.items()},
@@ -156,8 +172,14 @@ def _assemble(
                 "inverted": len(psnr),
                 "left_out": int((psnr < settings.min_psnr).sum()),
                 "min_psnr": settings.min_psnr,
-                "psnr_quartiles": [round(float(q), 3) for q in np.percentile(psnr, (25, 50, 75))],
-                "psnr": [round(inverted[name][2], 3) for name in used],
+                "psnr_quartiles": _quartiles(psnr),
+                "psnr": [round(inverted[name].psnr, 3) for name in used],
+                "feature_distance_quartiles": _quartiles(apart) if apart else None,
+                "feature_distance": [inverted[name].feature_distance for name in used] if apart else None,
             },
         },
     )
+
+
+def _quartiles(values: Sequence[float] | np.ndarray) -> list[float]:
+    return [float(f"{quartile:.4g}") for quartile in np.percentile(values, (25, 50, 75))]

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from onemask.errors import OnemaskError
 
-MAX_OPCODES = 5_000_000  # a 1024-px StyleGAN2-ADA pickle has some hundred thousand
+MAX_OPCODES = 1_000_000  # a 1024-px StyleGAN2-ADA pickle has some hundred thousand
 MAX_PROTOCOL = 5
 MAX_DIMENSIONS = 8
 ENCODE = "_codecs.encode"  # how protocol 2 writes bytes

@@ -55,9 +55,12 @@ def _archive(
         pickled = io.BytesIO(_stored(archive, f"{folders[0]}/data.pkl", path))
         content = read_pickle(pickled, allowed, str(path), prefixes=prefixes)
 
+    opened: list[zipfile.ZipFile] = []  # once for all storages: opening reads the whole directory
+
     def load(described: Description) -> np.ndarray:
-        with zipfile.ZipFile(path) as archive:
-            raw = _stored(archive, f"{folders[0]}/data/{described.key}", path)
+        if not opened:
+            opened.append(zipfile.ZipFile(path))
+        raw = _stored(opened[0], f"{folders[0]}/data/{described.key}", path)
         if len(raw) != described.numel * described.dtype.itemsize:
             raise OnemaskError(f"{path}: a storage of {described.numel} values does not hold as many")
         return np.frombuffer(raw, described.dtype).copy()

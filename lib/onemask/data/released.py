@@ -20,6 +20,7 @@ from onemask.labels import LabelSet
 
 LATENTS, LABELS = "latents.pt", "labels.pt"
 LAYOUT = Layout("the authors' release", (LATENTS, LABELS), "https://engineering.purdue.edu/RVL/ganecdotes/")
+DEEPEST = 4  # lists in lists; one that holds itself has no end
 SPLITS = ("exemplars", "tuning", "supervised", "test")
 
 
@@ -69,8 +70,9 @@ def label_values(maps: np.ndarray, count: int, where: str) -> np.ndarray:
 def _array(path: Path) -> np.ndarray:
     """A tensor, an array, or the first of several."""
     content, reader = read_torch_file(path, NUMPY)
-    while isinstance(content, tuple | list) and content:
-        content = content[0]
+    for _ in range(DEEPEST):
+        if isinstance(content, tuple | list) and content:
+            content = content[0]
     if is_tensor(content):
         return reader.tensor(content).numpy()
     if isinstance(content, Made) and content.function.name in RECONSTRUCT:

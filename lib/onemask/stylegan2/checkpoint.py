@@ -40,12 +40,16 @@ def generator_of(
     architecture: Mapping[str, int], tensors: Mapping[str, Tensor], path: str | Path, device: torch.device | str = "cpu"
 ) -> Generator:
     """The generator of these weights, read from `path`; OnemaskError where they are not those of its architecture."""
-    generator = Generator(**architecture)
-    known = generator.state_dict()
+    try:
+        with torch.device("meta"):  # names and shapes alone: a small file must not allocate a huge network
+            known = Generator(**architecture).state_dict()
+    except (TypeError, ValueError, RuntimeError, KeyError) as error:
+        raise OnemaskError(f"{path}: StyleGAN2 has no such architecture ({error}); fetch it again") from None
     missing = [name for name in known if name not in tensors and not name.endswith("resample_filter")]
     other = [name for name in tensors if name not in known or tensors[name].shape != known[name].shape]
     if missing or other:
         first = (missing + other)[0]
         raise OnemaskError(f"{path}: weights do not match its architecture, e.g. {first!r}; fetch it again")
-    generator.load_state_dict({**known, **{name: tensor.float() for name, tensor in tensors.items()}})
+    generator = Generator(**architecture)
+    generator.load_state_dict({**generator.state_dict(), **{name: tensor.float() for name, tensor in tensors.items()}})
     return generator.to(device).eval().requires_grad_(False)

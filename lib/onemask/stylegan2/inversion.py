@@ -43,10 +43,14 @@ class InversionSettings:
 
 @dataclass(frozen=True)
 class Inversion:
-    """ws [N, num_ws, w_dim]; psnr [N], dB of the clamped reconstructions, whose range is 2."""
+    """ws [N, num_ws, w_dim]; psnr [N], dB of the clamped reconstructions, whose range is 2; feature distance [N].
+
+    The latter is the loss's, over all maps of the feature network; None where there was none.
+    """
 
     ws: Tensor
     psnr: Tensor
+    feature_distance: Tensor | None = None
 
 
 def invert(
@@ -67,7 +71,8 @@ def invert(
     batches = images.to(mean.device, torch.float32).split(settings.batch)
     with tqdm(total=settings.steps * len(batches), desc="inversion", unit="step", mininterval=1) as progress:
         parts = [_invert_batch(generator, part, mean, deviation, settings, features, progress) for part in batches]
-    inversion = Inversion(torch.cat([part.ws for part in parts]), torch.cat([part.psnr for part in parts]))
+    apart = None if features is None else torch.cat([part.feature_distance for part in parts])
+    inversion = Inversion(torch.cat([part.ws for part in parts]), torch.cat([part.psnr for part in parts]), apart)
     if not inversion.ws.isfinite().all():
         raise OnemaskError("inversion: a latent is not finite; lower its learning_rate")
     return inversion
@@ -107,7 +112,9 @@ def _invert_batch(
         progress.update()
     with torch.no_grad():
         ws = mean + deviation * x
-        return Inversion(ws, psnr(generator.synthesize(ws), targets))
+        images = generator.synthesize(ws)
+        apart = None if features is None else distance(features(images), wanted_maps)
+        return Inversion(ws, psnr(images, targets), apart)
 
 
 def ramp_down(progress: float) -> float:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -231,3 +232,45 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     known = ["head", *sections.HeadSettings.model_fields, *sections.HEAD_EXTRAS]
     assert sorted(known) == sorted(head_segmenter.SETTINGS)
     assert dumped(sections.HeadSettings, ["hidden"]) == module(FitOptions)
+
+
+def keys_of_faithfulness():
+    """Dotted keys that the last columns of docs/faithfulness.md name; `.x` stands under the key before."""
+    for line in (REPOSITORY / "docs/faithfulness.md").read_text().splitlines():
+        if not line.startswith("| ") or line.startswith("| #"):
+            continue
+        before = ""
+        for name in re.findall(r"`([\w.<>*]+)`", line.rsplit("|", 2)[1]):
+            if name.startswith("."):
+                name = f"{before.rsplit('.', 1)[0]}{name}"
+            if not name.endswith((".py", ".smk", ".png", ".md", ".yaml")):
+                before = name
+                yield name
+
+
+def holds(content, parts):
+    """Whether nested mappings have a path; <anything> is any key, `x_*` any that begins so."""
+    if not parts:
+        return True
+    first, *rest = parts
+    if not isinstance(content, dict):
+        return False
+    if first.startswith("<"):
+        return any(holds(value, rest) for value in content.values())
+    if first.endswith("*"):
+        return any(key.startswith(first[:-1]) for key in content)
+    return first in content and holds(content[first], rest)
+
+
+@pytest.mark.parametrize("name", sorted(set(keys_of_faithfulness())))
+def test_every_key_that_faithfulness_names_exists(name):
+    """In the demo, at the paper's scale, or in a class's own sections."""
+    studies = [load_study({"study": which}).model_dump() for which in ("demo", "paper")]
+    assert any(holds(study, name.split(".")) for study in studies) or holds(
+        studies[0]["classes"], ["<class>", *name.split(".")]
+    )
+
+
+def test_keys_that_do_not_exist_are_found_out():
+    study = load_study({"study": "demo"}).model_dump()
+    assert holds(study, ["classes", "<class>", "swav", "dim"]) and not holds(study, ["swav", "dims"])

@@ -93,6 +93,16 @@ def test_dvc_answers_what_changed(folder):
     assert {"SwAV's loss", "weighted IoU"} <= set(json.loads(dvc(folder, "plots", "diff", "--json"))["data"])
 
 
+def test_an_experiment_overrides_a_key_and_runs_what_depends_on_it(folder):
+    set_temperature(folder, 0.1)
+    dvc(folder, "repro", "--quiet")
+    commit(folder, "before the experiment")
+    ran = dvc(folder, "exp", "run", "-S", "config/config.yaml:+swav.dim=64", "table2")
+    assert "dim: 64" in (folder / "config/config.yaml").read_text()
+    assert "Running stage 'clustering'" in ran and "Running stage 'annotated'" not in ran
+    assert "swav.dim" in dvc(folder, "exp", "show", "--csv")
+
+
 def test_after_a_b_a_snakemake_agrees_that_nothing_is_to_be_done(folder):
     """DVC's run cache may put older results back: Snakemake must still find them its own."""
     set_temperature(folder, 0.1)

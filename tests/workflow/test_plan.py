@@ -57,6 +57,13 @@ def test_lint_finds_nothing_but_missing_conda_environments():
     assert lints == {"* Specify a conda environment or container for each rule.:"}
 
 
+def test_preflight_lists_what_is_missing_and_counts_hours(tmp_path):
+    finished = run_snakemake("--cores", "1", "preflight", "--config", "study=paper", directory=tmp_path)
+    assert finished.returncode == 0, finished.stdout[-2000:]
+    assert "| missing | what to do |" in finished.stdout and "| stage | jobs | GPU hours | counted |" in finished.stdout
+    assert "baggage: PIDRay" in finished.stdout and "together" in finished.stdout
+
+
 def test_real_faces_are_measured_by_every_method_of_theirs(tmp_path):
     targets = ("results/table_real_faces.tex", "results/fig_real_faces.png")
     jobs = planned(run_snakemake("--dry-run", *targets, directory=tmp_path).stdout)

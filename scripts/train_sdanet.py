@@ -2,16 +2,35 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from onemask.downstream.detect import DetectorOptions, average_precision, class_iou, find, overlaps, train_detector
+from onemask.downstream.detect import (
+    DetectorOptions,
+    average_precision,
+    class_iou,
+    coco_results,
+    confident_map,
+    find,
+    label_map,
+    overlaps,
+    train_detector,
+)
 from onemask.downstream.instances import check_labels, joined, read_instances
 from onemask.downstream.sdanet import sdanet
-from onemask.files import write_csv
+from onemask.evaluation.pictures import save_arrays
+from onemask.files import write_csv, write_json
 from onemask.jobs import device, job
 
 KEYS = ["study", "class", "method", "ratio"]
+SHOWN = 3  # test scans whose detections are kept for a figure
 PRECISIONS = {"ap": "segm", "ap_box": "bbox"}
+
+
+def readable(rle):
+    """An RLE as JSON can hold it."""
+    return rle | {"counts": rle["counts"].decode("ascii")}
+
 
 with job(snakemake):
     params, wildcards, items = snakemake.params, snakemake.wildcards, snakemake.params.item_names
@@ -43,4 +62,13 @@ with job(snakemake):
     write_csv(snakemake.output.rows, rows, list(rows[0]))
     curve = [{"study": params.study, "ratio": wildcards.ratio, "run": wildcards.run, **row} for row in curve]
     write_csv(snakemake.output.curve, curve, list(curve[0]))
+    plain = [each | {"segmentation": readable(each["segmentation"])} for each in coco_results(found)]
+    write_json(snakemake.output.detections, plain)
+    shape = test.images.shape[2:]
+    pictures = {
+        "images": test.images[:SHOWN].transpose(0, 2, 3, 1),
+        "truths": np.stack([label_map(*test.of(image), shape) for image in range(min(SHOWN, len(test)))]),
+        "label_maps": np.stack([confident_map(each, shape) for each in found[:SHOWN]]),
+    }
+    save_arrays(snakemake.output.pictures, pictures)
     state.unlink(missing_ok=True)

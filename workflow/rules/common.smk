@@ -49,7 +49,7 @@ PUBLISHED = [
     *(f"{name}.{kind}" for name in ("table3", "table_sdanet", "table_controls") for kind in ("tex", "csv")),
     *(
         f"{name}.{kind}"
-        for name in ("fig_downstream", "fig_downstream_examples", "fig_sdanet")
+        for name in ("fig_downstream", "fig_downstream_examples", "fig_sdanet", "fig_sdanet_examples")
         for kind in ("pdf", "png")
     ),
     *("claims_downstream.csv", "table_claims_downstream.tex", "report_downstream.tex", "report_downstream.pdf"),
@@ -398,13 +398,13 @@ def control_files(kind):
     ]
 
 
-def sdanet_files(kind):
-    """A file of that kind per training of SDANet; none in a study without a case study."""
+def sdanet_files(kind, runs=None):
+    """A file of that kind per training of SDANet (of its first `runs`); none in a study without a case study."""
     if not CASE or not STUDY.sdanet.method:
         return []
     mixtures = [(REAL, 0), *((STUDY.sdanet.method, ratio) for ratio in STUDY.sdanet.ratios)]
     return [
         f"{RESULTS}/sdanet/{CASE}/{method}.{ratio}.{run}.{kind}"
         for method, ratio in mixtures
-        for run in range(STUDY.sdanet.runs)
+        for run in range(runs or STUDY.sdanet.runs)
     ]

@@ -3,7 +3,11 @@
 SYNTHETIC = STUDY.downstream.real * max(STUDY.downstream.ratios)  # images per class, method and run
 SDANET = bool(sdanet_files("csv"))
 DOWNSTREAM_TABLES = ["table3", *(["table_sdanet"] if SDANET else [])]
-DOWNSTREAM_FIGURES = ["fig_downstream", "fig_downstream_examples", *(["fig_sdanet"] if SDANET else [])]
+DOWNSTREAM_FIGURES = [
+    "fig_downstream",
+    "fig_downstream_examples",
+    *(["fig_sdanet", "fig_sdanet_examples"] if SDANET else []),
+]
 TRAINING = STUDY.downstream.model_dump(
     mode="json", include={"steps", "batch", "learning_rate", "weight_decay", "evaluate_every"}
 )
@@ -353,6 +357,8 @@ rule train_sdanet:
         scores=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.csv",
         rows=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.pixels.csv",
         curve=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.curve.csv",
+        detections=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.detections.json",  # COCO's results
+        pictures=f"{RESULTS}/sdanet/{{cls}}/{{method}}.{{ratio}}.{{run}}.pictures.npz",
     log:
         f"{LOGS}/train_sdanet/{{cls}}.{{method}}.{{ratio}}.{{run}}.log",
     benchmark:
@@ -398,6 +404,7 @@ use rule table1 as table_sdanet with:
 use rule fig1 as fig_sdanet with:
     input:
         curves=sdanet_files("curve.csv"),
+        rows=sdanet_files("csv"),
     output:
         pdf=f"{RESULTS}/fig_sdanet.pdf",
         png=report(f"{RESULTS}/fig_sdanet.png", caption="../report/fig_sdanet.rst", category="Figures"),
@@ -407,6 +414,24 @@ use rule fig1 as fig_sdanet with:
         module="fig_sdanet",
         options={},
         code=code("paper.py", "onemask.paper.fig_sdanet"),
+
+
+use rule fig1 as fig_sdanet_examples with:
+    # Run 0 of every ratio.
+    input:
+        pictures=sdanet_files("pictures.npz", runs=1),
+        labels=repository(f"config/labels/{CASE}.yaml"),
+    output:
+        pdf=f"{RESULTS}/fig_sdanet_examples.pdf",
+        png=report(
+            f"{RESULTS}/fig_sdanet_examples.png", caption="../report/fig_sdanet_examples.rst", category="Pictures"
+        ),
+    log:
+        f"{LOGS}/fig_sdanet_examples.log",
+    params:
+        module="fig_sdanet_examples",
+        options={"study": STUDY.study, "items": rare_labels(CASE) if CASE else [], "ratios": [0, *STUDY.sdanet.ratios]},
+        code=code("paper.py", "onemask.paper.fig_sdanet_examples"),
 
 
 use rule claims as claims_downstream with:

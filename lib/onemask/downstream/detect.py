@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,17 +167,7 @@ def class_iou(pixels: np.ndarray) -> np.ndarray:
 
 def average_precision(found: Sequence[Found], truth: Instances, num_classes: int, kind: str = "segm") -> float:
     """COCO's AP over IoU 0.5 to 0.95 of masks (`segm`) or boxes (`bbox`), by pycocotools; NaN without any instance."""
-    results = [
-        {
-            "image_id": image,
-            "category_id": int(label),
-            "score": float(score),
-            "bbox": _corner_and_size(box),
-            "segmentation": rle,
-        }
-        for image, each in enumerate(found)
-        for box, rle, label, score in zip(each.boxes, each.rles, each.labels, each.scores, strict=True)
-    ]
+    results = coco_results(found)
     if not len(truth.labels):
         return float("nan")
     if not results:
@@ -191,6 +181,36 @@ def average_precision(found: Sequence[Found], truth: Instances, num_classes: int
         evaluation.accumulate()
         evaluation.summarize()
     return float(evaluation.stats[0])
+
+
+def coco_results(found: Sequence[Found]) -> list[dict[str, object]]:
+    """Detections in the form of COCO's results: images by their number, categories by their label."""
+    return [
+        {
+            "image_id": image,
+            "category_id": int(label),
+            "score": float(score),
+            "bbox": _corner_and_size(box),
+            "segmentation": rle,
+        }
+        for image, each in enumerate(found)
+        for box, rle, label, score in zip(each.boxes, each.rles, each.labels, each.scores, strict=True)
+    ]
+
+
+def label_map(masks: Iterable[np.ndarray], labels: Iterable[int], shape: tuple[int, ...]) -> np.ndarray:
+    """uint8 [H, W] of masks bool [H, W], the first on top; 0 where none lies."""
+    painted = np.zeros(shape, np.uint8)
+    for mask, label in zip(masks, labels, strict=True):
+        painted[mask & (painted == 0)] = label
+    return painted
+
+
+def confident_map(found: Found, shape: tuple[int, ...]) -> np.ndarray:
+    """Label map uint8 [H, W] of the confident detections, the surest on top."""
+    order = [index for index in np.argsort(-found.scores, kind="stable") if found.scores[index] >= CONFIDENT]
+    masks = (coco_mask.decode(found.rles[index]).astype(bool) for index in order)
+    return label_map(masks, found.labels[order], shape)
 
 
 def _dataset(truth: Instances, num_classes: int) -> dict[str, list[dict[str, object]]]:

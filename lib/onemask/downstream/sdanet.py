@@ -117,7 +117,7 @@ def _stage(
     arguments = {
         "fg_iou_thresh": iou,
         "bg_iou_thresh": iou,
-        "batch_size_per_image": 64,
+        "batch_size_per_image": 64 if resolution < 256 else 512,  # the usual number is for images of hundreds of pixels
         "positive_fraction": 0.25,
         "bbox_reg_weights": weights,
         "score_thresh": LEAST,

@@ -40,6 +40,16 @@ include: "workflow/rules/gallery.smk"
 include: "workflow/rules/real_faces.smk"
 
 
+localrules:  # not for a cluster's nodes, which may have no internet
+    all,
+    fetch_checkpoint,
+    fetch_generator,
+    fetch_annotated_set,
+    fetch_annotator,
+    publish,
+    preflight,
+
+
 rule all:
     default_target: True
     input:

@@ -120,7 +120,7 @@ def browser(tmp_path_factory, downloads):
 
 
 FIRST_TILE = """
-const image = document.querySelector("#wall img");
+const image = document.querySelector("#wall img[alt$=segmented]");
 if (!image?.complete || !image.naturalWidth) return null;
 const {naturalWidth: width, naturalHeight: height} = image;
 const context = Object.assign(document.createElement("canvas"), {width, height}).getContext("2d");
@@ -249,6 +249,16 @@ def test_the_view_changes_and_the_mask_does_not(page):
     assert not page.shown().any()
     page.show(0)
     assert np.array_equal(page.shown(), before) and np.array_equal(page.saved(), before)
+
+
+def test_samples_are_browsed_before_a_fit(page):
+    assert "the first fit segments the others" in page.by.text
+    until(lambda: len(page.browser.find_elements(By.CSS_SELECTOR, "#wall img[src]")) > 3)
+    tile = page.browser.find_elements(By.CSS_SELECTOR, "#wall figure")[2]
+    number = tile.get_attribute("data-seed")
+    tile.click()
+    until(lambda: page.seed.get_attribute("value") == number)
+    page.show(0)
 
 
 def test_fitting_shows_unseen_samples_and_a_correction_changes_them(page):
@@ -387,6 +397,6 @@ def test_a_killed_server_and_a_reload_lose_nothing(page, serve, stop, port):
     page.browser.refresh()
     until(lambda: page.browser.execute_script("return sample?.seed") == 77)
     assert np.array_equal(page.shown(), page.saved(77)), "a reload shows what was shown"
-    assert until(lambda: page.browser.find_elements(By.CSS_SELECTOR, "#wall img[src]")), "the segmenter is there again"
+    assert until(lambda: page.browser.find_elements(By.CSS_SELECTOR, "#wall img[alt$=segmented][src]")), "the segmenter is back"
     assert before == {path.name: path.read_bytes() for path in (page.folder / "s/masks").glob("*.png")}
     assert page.painted.text.startswith("3 painted: sample 0, ")

@@ -64,7 +64,7 @@ async function refresh() {
     const good = work.state === "done";
     say(`${work.message || `${work.kind} ${work.state}`}${good || !work.message ? ` (${work.seconds} s)` : ""}`, good);
   }
-  $("by").textContent = state.fitted && `, segmented by ${state.fitted}`;
+  $("by").textContent = state.fitted ? `, segmented by ${state.fitted}` : ": paint one of them, and the first fit segments the others";
   if (state.fits !== fits) { fits = state.fits; drawWall(); }
 }
 
@@ -288,7 +288,6 @@ function closePolygon() {
 // ------------------------------------------------------------------ wall of unseen samples
 
 function drawWall() {
-  if (!fits) { $("wall").textContent = "The first fit shows here what the segmenter makes of samples that it has not seen."; return; }
   const known = new Set(painted.map(({seed}) => seed)), numbers = [];
   for (let number = wallFrom; numbers.length < WALL; number++) if (!known.has(number)) numbers.push(number);
   wallTruncation = chosenTruncation();
@@ -297,14 +296,15 @@ function drawWall() {
 
 function tile(one) {
   const figure = document.createElement("figure"), caption = document.createElement("figcaption"), image = new Image();
-  image.alt = `sample ${one.seed}, segmented`;
+  const segmented = fits > 0;
+  image.alt = `sample ${one.seed}${segmented ? ", segmented" : ""}`;
   figure.dataset.seed = one.seed;
-  figure.title = "open it, to correct it";
+  figure.title = `open it, to ${segmented ? "correct" : "paint"} it`;
   figure.append(image, caption);
   figure.onclick = guarded(() => show(one));
   tile.queue = (tile.queue || Promise.resolve()).then(guarded(async () => {
     if (!figure.isConnected) return;
-    const response = await ask(of(one, "predicted/*/overlay"));
+    const response = await ask(of(one, segmented ? "predicted/*/overlay" : "image/*"));
     image.src = URL.createObjectURL(await response.blob());
     image.onload = () => URL.revokeObjectURL(image.src);
     const uncertainty = response.headers.get("X-Uncertainty");

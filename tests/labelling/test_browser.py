@@ -397,6 +397,7 @@ def test_a_killed_server_and_a_reload_lose_nothing(page, serve, stop, port):
     page.browser.refresh()
     until(lambda: page.browser.execute_script("return sample?.seed") == 77)
     assert np.array_equal(page.shown(), page.saved(77)), "a reload shows what was shown"
-    assert until(lambda: page.browser.find_elements(By.CSS_SELECTOR, "#wall img[alt$=segmented][src]")), "the segmenter is back"
+    segmented = "#wall img[alt$=segmented][src]"
+    assert until(lambda: page.browser.find_elements(By.CSS_SELECTOR, segmented)), "the segmenter is back"
     assert before == {path.name: path.read_bytes() for path in (page.folder / "s/masks").glob("*.png")}
     assert page.painted.text.startswith("3 painted: sample 0, ")

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -182,6 +183,26 @@ def test_the_case_study_learns_its_items_from_scans_in_pidrays_layout(paper):
     assert report == {"images": STUDY.classes[case].scans.train, "left_out": {}}
     classes = [{row["class"] for row in rows(paper / f"results/test/table{name}.csv")} for name in ("2", "6")]
     assert case not in classes[0] and classes[1] == {case}
+
+
+def test_an_archive_of_the_user_s_is_read_by_the_same_rules(paper, tmp_path):
+    (case,) = [name for name, entry in STUDY.classes.items() if entry.case_study]
+    archive = tmp_path / "PIDRay"
+    shutil.copytree(paper / f"results/test/pidray/{case}", archive)
+    (archive / "train/train_000003.png").write_bytes(b"cut off")
+    scans = {"root": str(archive), "crop": 24, "skip_bad": True}
+    target = f"results/test/renders/{case}.json"
+
+    def read(**changes):
+        own = json.dumps({case: {"scans": scans | changes}})
+        return run_snakemake("--cores", "1", target, "--config", "study=test", f"classes={own}", directory=tmp_path)
+
+    assert read().returncode == 0
+    report = json.loads((tmp_path / target).read_text())
+    assert report == {"images": STUDY.classes[case].scans.train - 1, "left_out": {"unreadable images": 1}}
+    assert not (tmp_path / "results/test/pidray").exists()
+    strict = read(skip_bad=False)
+    assert strict.returncode and "train_000003.png: not a readable image" in strict.stdout
 
 
 def test_every_loss_of_the_generator_is_tried_beside_the_paper(paper):

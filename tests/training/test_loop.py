@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -313,6 +318,27 @@ def test_two_processes_end_in_one_state_resumed_or_not(images, tmp_path):
     rows = (tmp_path / "two/metrics.csv").read_text().splitlines()
     assert [float(row.split(",")[0]) for row in rows[1:]] == [0.04, 0.08]
     assert (tmp_path / "two/samples.png").is_file()
+
+
+def test_a_process_that_is_killed_goes_on_to_the_same_weights(images, tmp_path):
+    """SIGKILL after the first state, somewhere in a step or in writing; then the command again."""
+    np.save(tmp_path / "images.npy", images)
+    settings = dataclasses.asdict(replace(BAGGAN, kimg=0.4))
+
+    def command(state):
+        run = Run(settings, str(tmp_path / "images.npy"), str(tmp_path / state), seed=5, truncation=0.7)
+        return [sys.executable, "-m", "onemask.training.run", json.dumps(dataclasses.asdict(run))]
+
+    subprocess.run(command("whole"), check=True, capture_output=True)
+    first = tmp_path / "killed/state.safetensors"
+    with subprocess.Popen(command("killed"), stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not first.is_file() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL and read_safetensors(first)[1]["step"] < 50
+    subprocess.run(command("killed"), check=True, capture_output=True)
+    assert first.read_bytes() == (tmp_path / "whole/state.safetensors").read_bytes()
 
 
 def test_a_batch_that_does_not_divide_is_refused_and_a_failing_process_is_one_line(images, tmp_path):

@@ -15,10 +15,14 @@ STUB = r"""
 import hashlib, json
 from pathlib import Path
 params = {name: str(value) for name, value in snakemake.params.items() if name != "code"}
-given = json.dumps(params, sort_keys=True).encode() + b"".join(Path(path).read_bytes() for path in snakemake.input)
+files = [each for path in map(Path, snakemake.input) for each in (sorted(path.iterdir()) if path.is_dir() else [path])]
+given = json.dumps(params, sort_keys=True).encode() + b"".join(path.read_bytes() for path in files)
 value = int(hashlib.sha256(given).hexdigest()[:6], 16)
 for path in snakemake.output:
     text = str(value)
+    if Path(path).suffix[1:].isdigit() or not Path(path).suffix:  # folders: pidray/<class>, milestones, <method>.<run>
+        Path(path).mkdir(parents=True, exist_ok=True)
+        path = f"{path}/content.txt"
     if path.endswith(".json"):
         text = json.dumps({"face": {"hfc_swav_fcn": {"wiou": value}}})
     elif path.endswith(".csv"):

@@ -27,11 +27,6 @@ SHOWN = 3  # test scans whose detections are kept for a figure
 PRECISIONS = {"ap": "segm", "ap_box": "bbox"}
 
 
-def readable(rle):
-    """An RLE as JSON can hold it."""
-    return rle | {"counts": rle["counts"].decode("ascii")}
-
-
 with job(snakemake):
     params, wildcards, items = snakemake.params, snakemake.wildcards, snakemake.params.item_names
     training, validation, test = read_instances(snakemake.input.real, "real", "validation", "test")
@@ -62,8 +57,7 @@ with job(snakemake):
     write_csv(snakemake.output.rows, rows, list(rows[0]))
     curve = [{"study": params.study, "ratio": wildcards.ratio, "run": wildcards.run, **row} for row in curve]
     write_csv(snakemake.output.curve, curve, list(curve[0]))
-    plain = [each | {"segmentation": readable(each["segmentation"])} for each in coco_results(found)]
-    write_json(snakemake.output.detections, plain)
+    write_json(snakemake.output.detections, coco_results(found))
     shape = test.images.shape[2:]
     pictures = {
         "images": test.images[:SHOWN].transpose(0, 2, 3, 1),

@@ -181,8 +181,8 @@ def stages(
 
 def _range(values: Iterable[int]) -> str:
     """The number, or the least and the largest of several."""
-    low, high = (ends := sorted(values) or [0])[0], ends[-1]
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    ends = sorted(values) or [0]
+    return f"{ends[0]:,}" if ends[0] == ends[-1] else f"{ends[0]:,} to {ends[-1]:,}"
 
 
 def _images(entry: ClassSettings) -> int:

@@ -91,13 +91,19 @@ def parts(label_map: np.ndarray) -> Iterator[dict[str, Any]]:
     for label in np.unique(label_map):
         if label == 0:
             continue
-        rle = coco_mask.encode(np.asfortranarray(label_map == label, dtype=np.uint8))
+        rle = encoded(label_map == label)
         yield {
             "category_id": int(label),
-            "segmentation": {"size": rle["size"], "counts": rle["counts"].decode("ascii")},
+            "segmentation": rle,
             "area": int(coco_mask.area(rle)),
             "bbox": coco_mask.toBbox(rle).tolist(),
         }
+
+
+def encoded(mask: np.ndarray) -> dict[str, Any]:
+    """A mask [H, W] as COCO's compressed RLE, its counts as text, which JSON can hold and pycocotools reads."""
+    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
 
 
 def palette_image(label_map: np.ndarray, labels: LabelSet) -> Image.Image:

@@ -11,6 +11,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
+from onemask.data.labelled import encoded
 from onemask.data.pidray import LAYOUTS
 from onemask.demo.baggage import DEMO_ITEMS
 from onemask.demo.canvas import Rendered
@@ -58,11 +59,10 @@ def _annotations(rendered: Rendered, index: int, columns: int) -> list[dict[str,
         mask = rendered.rare[item][index].numpy()
         if not mask.any():
             continue
-        rle = coco_mask.encode(np.asfortranarray(_widened(mask.astype(np.uint8), columns, 0)))
+        rle = encoded(_widened(mask, columns, 0))
         area, box = int(coco_mask.area(rle)), coco_mask.toBbox(rle).tolist()
-        segmentation = {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
         entry = {"category_id": category, "iscrowd": 0, "area": area, "bbox": box}
-        found.append(entry | {"segmentation": segmentation})
+        found.append(entry | {"segmentation": rle})
     return found
 
 

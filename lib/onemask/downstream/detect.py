@@ -18,6 +18,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
 
+from onemask.data.labelled import encoded
 from onemask.downstream.cascade import LEAST
 from onemask.downstream.instances import Instances, boxes_of, target_of
 from onemask.downstream.loop import Device, Plan, Training, identity, train
@@ -138,7 +139,7 @@ def find(
     for start in range(0, len(images), batch):
         for result in network([scaled(image).to(device) for image in images[start : start + batch]]):
             cpu = {key: value.cpu().numpy() for key, value in result.items()}
-            rles = [_encoded(mask[0] >= 0.5) for mask in cpu["masks"]]
+            rles = [encoded(mask[0] >= 0.5) for mask in cpu["masks"]]
             found.append(Found(cpu["boxes"], rles, cpu["labels"], cpu["scores"]))
     return found
 
@@ -232,7 +233,7 @@ def _dataset(truth: Instances, num_classes: int) -> dict[str, list[dict[str, obj
                 "iscrowd": 0,
                 "area": float(mask.sum()),
                 "bbox": _corner_and_size(box),
-                "segmentation": _encoded(mask),
+                "segmentation": encoded(mask),
             }
             for number, (mask, box, image, label) in enumerate(parts, 1)
         ],
@@ -243,7 +244,3 @@ def _corner_and_size(box: np.ndarray) -> list[float]:
     """COCO's form of a box: left, top, width, height."""
     x1, y1, x2, y2 = box.tolist()
     return [x1, y1, x2 - x1, y2 - y1]
-
-
-def _encoded(mask: np.ndarray) -> dict[str, object]:
-    return coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))

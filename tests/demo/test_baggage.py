@@ -1,5 +1,7 @@
 """The baggage world: every item is drawn, exact masks, one item a bag, physics seen in the colours."""
 
+from typing import get_args
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from onemask.demo import baggage
 from onemask.demo.baggage import CONTENTS, DEMO_ITEMS, ITEMS, SHAPES
 from onemask.demo.worlds import render
 from onemask.errors import OnemaskError
+from onemask.sections.data import ScansSettings
 
 SEEDS = torch.arange(320)
 
@@ -82,3 +85,7 @@ def test_a_full_bag_is_harder_and_leaves_the_easy_one_as_it_is(bags):
 def test_an_unknown_packing_is_refused():
     with pytest.raises(OnemaskError, match="'tight' is not one of easy, full"):
         render("baggage", [1], packing="tight")
+
+
+def test_a_study_may_ask_for_each_packing_that_there_is():
+    assert get_args(ScansSettings.model_fields["packing"].annotation) == tuple(baggage.PACKINGS)

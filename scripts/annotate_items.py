@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from onemask.annotation.labeller import CLUSTERING, fit_labeller
 from onemask.downstream.instances import annotation_quality, from_dataset, write_instances
 from onemask.errors import OnemaskError
 from onemask.evaluation.inputs import read_class
-from onemask.evaluation.one_shot import Reader, latents, rare_task
+from onemask.evaluation.one_shot import Reader, item_exemplars, latents, rare_task
 from onemask.files import sha256, write_csv
 from onemask.jobs import device, job
 from onemask.labels import LabelSet
@@ -28,13 +27,7 @@ with job(snakemake):
     behind += [sha256(snakemake.input.clustering)] if snakemake.input.clustering else []
     folder = Path(f"{snakemake.output.dataset}.part{derive_seed(params.seed, json.dumps(behind)) % 10**8}")
     # One scan alone would have no negatives: its segmenter finds the item in every bag. The others' exemplars are some.
-    exemplars = {}
-    for item in params.item_names:
-        groups = rare_task(annotated, item).groups
-        if number < len(groups):
-            (exemplars[item],) = groups[number]
-        else:  # the generator draws the item too seldom
-            print(f"{item}: no exemplar {number}, no segmenter", file=sys.stderr)
+    exemplars = item_exemplars(annotated, params.item_names, number)
     shots = sorted(set(exemplars.values()))
     labellers, segmenters = [], []
     for item in exemplars:

@@ -11,6 +11,7 @@ from onemask.evaluation.one_shot import (
     check_failures,
     evaluate_method,
     fit_groups,
+    item_exemplars,
     latents,
     part_task,
     rare_task,
@@ -183,6 +184,13 @@ def test_tasks_of_parts_and_of_a_rare_label():
     assert rare.labels == ("background", "hat") and rare.required == ("hat",)
     assert [group.tolist() for group in rare.groups] == [[6]] and rare.test.tolist() == [0, 1]
     assert np.array_equal(rare.label_maps, annotated.label_maps == 2)
+
+
+def test_exemplars_of_items_and_those_that_have_none(capsys):
+    annotated = annotated_set()
+    assert item_exemplars(annotated, ["hat"], 1) == {"hat": 7} and capsys.readouterr().err == ""
+    assert item_exemplars(annotated, ["hat"], 2) == {}
+    assert capsys.readouterr().err == "hat: no exemplar 2, no segmenter\n"
 
 
 def test_latents_of_either_kind():

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from onemask.evaluation.one_shot import Outcome, Task
-from onemask.evaluation.pictures import save_arrays, save_pictures, segment_images, task_pictures, with_and_without
+from onemask.evaluation.pictures import (
+    save_arrays,
+    save_pictures,
+    segment_images,
+    sorted_by_label,
+    task_pictures,
+    with_and_without,
+)
 from onemask.files import read_npz
 from onemask.paper.gallery import load_pictures
 from onemask.stylegan2.images import to_pixels
@@ -85,3 +92,14 @@ def test_a_task_without_exemplars_gives_no_pictures(tmp_path: Path) -> None:
 def test_samples_with_the_label_come_before_those_without_in_the_test_splits_order() -> None:
     assert with_and_without(task([]), 1, each=1).tolist() == [2, 0]
     assert with_and_without(task([]), 1, each=5).tolist() == [2, 0, 1]
+
+
+def test_a_map_is_sorted_under_its_largest_label_and_under_no_other() -> None:
+    maps = np.zeros((5, 2, 4), np.uint8)
+    maps[0, 0, :2], maps[0, 1, 0] = 1, 2
+    maps[1, 0] = 1
+    maps[2, 0], maps[2, 1, :3] = 2, 1
+    maps[3, 0, 0], maps[3, 1, 0] = 1, 2  # as much of both: the first
+    assert [row.tolist() for row in sorted_by_label(maps, 4, 8)] == [[1, 0, 3], [2], []]
+    assert [row.tolist() for row in sorted_by_label(maps, 3, 1)] == [[1], [2]]
+    assert [row.tolist() for row in sorted_by_label(maps[:0], 3, 1)] == [[], []]

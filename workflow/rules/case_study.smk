@@ -12,9 +12,9 @@ rule sort_samples:
         labels=labels,
         clustering=clustering_of,
     output:
-        f"{RESULTS}/sorted/{{cls}}/{{label}}.{{method}}.npz",
+        f"{RESULTS}/sorted/{{cls}}/{{method}}.npz",
     log:
-        f"{LOGS}/sort_samples/{{cls}}/{{label}}.{{method}}.log",
+        f"{LOGS}/sort_samples/{{cls}}/{{method}}.log",
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -23,10 +23,10 @@ rule sort_samples:
         method=method_settings,
         heads=section("heads"),
         loader=clustering_loader,
-        label=rare_label,
+        item_names=lambda w: rare_labels(w.cls),
         truncation=STUDY.truncation,
         version=STUDY.version,
-        seed=seed("{cls}", "{method}", "rare", "{label}"),
+        seed=seed("{cls}", "{method}", "sorted"),
         code=lambda w: code("sort_samples.py", *method_modules(w)),
     script:
         "../../scripts/sort_samples.py"
@@ -168,7 +168,7 @@ use rule fig1 as figC2 with:
 
 use rule fig1 as figC3 with:
     input:
-        pictures=[f"{RESULTS}/sorted/{CASE}/{label}.{PICTURED}.npz" for label in CASE_ITEMS],
+        pictures=f"{RESULTS}/sorted/{CASE}/{PICTURED}.npz",
         labels=repository(f"config/labels/{CASE}.yaml"),
     output:
         pdf=f"{RESULTS}/figC3.pdf",

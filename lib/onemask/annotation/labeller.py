@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from onemask.files import read_safetensors, write_text
 from onemask.labels import LabelSet, read_labels
 from onemask.progress import steps
 from onemask.seeds import derive_seed
-from onemask.segmenters.base import Features, build_settings, load_segmenter, method_builder, save_segmenter
+from onemask.segmenters.base import Features, Predictor, build_settings, load_segmenter, method_builder, save_segmenter
 from onemask.stylegan2.protocol import FeatureGenerator
 
 LOADERS = {
@@ -35,14 +35,6 @@ LOADERS = {
     "samples": Samples.load,
 }
 SEGMENTER, CLUSTERING, LABELS = "segmenter.safetensors", "clustering.safetensors", "labels.yaml"
-
-
-class Predictor(Protocol):
-    """What labels images: a fitted segmenter, or several of them as one."""
-
-    def predict(self, features: Features) -> Tensor:
-        """Label maps uint8 [N, H, W]."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,18 @@ def rare_task(annotated: AnnotatedSet, label: str, limit: int | None = None) -> 
     return Task(masks, (BACKGROUND, label), groups, annotated.indices(f"rare_test/{label}"), required=(label,))
 
 
+def item_exemplars(annotated: AnnotatedSet, items: Sequence[str], number: int = 0) -> dict[str, int]:
+    """Of each rare label its exemplar `number`; a label that has none is left out, which the log says."""
+    exemplars = {}
+    for item in items:
+        groups = rare_task(annotated, item).groups
+        if number < len(groups):
+            (exemplars[item],) = groups[number]
+        else:  # the generator draws the item too seldom
+            print(f"{item}: no exemplar {number}, no segmenter", file=sys.stderr)
+    return exemplars
+
+
 def fit_groups(annotated: AnnotatedSet, split: str, shots: int = 1) -> list[np.ndarray]:
     """The samples of each fit: exemplar i and the shots - 1 after it, cyclically; or another split as a whole.
 

@@ -12,14 +12,14 @@ from tqdm import tqdm
 
 from onemask.evaluation.one_shot import Outcome, Task, latents
 from onemask.files import atomic
-from onemask.segmenters.base import Segmenter
+from onemask.segmenters.base import Predictor
 from onemask.stylegan2.images import to_pixels
 from onemask.stylegan2.protocol import FeatureGenerator
 
 
 @torch.no_grad()
 def segment_images(
-    generator: FeatureGenerator, segmenter: Segmenter, ws: Tensor, size: int
+    generator: FeatureGenerator, segmenter: Predictor, ws: Tensor, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """ws [N, L, w_dim] -> images uint8 [N, size, size, 3] and predicted label maps uint8 [N, H, W], one at a time."""
     images, label_maps = [], []
@@ -51,6 +51,14 @@ def task_pictures(
         "label_maps": np.concatenate([truths[:1], outcome.label_maps[shown]]),
         "truths": truths,
     }
+
+
+def sorted_by_label(label_maps: np.ndarray, num_labels: int, each: int) -> list[np.ndarray]:
+    """Positions [<= each] per label 1 to num_labels - 1: the maps uint8 [n, H, W] of which it is the largest but the
+    background, those with most of it first. A map is in one list at most; of equal labels the first has it."""
+    area = np.stack([(label_maps == label).sum(axis=(1, 2)) for label in range(1, num_labels)])
+    largest, order = np.where(area.any(axis=0), area.argmax(axis=0), -1), np.argsort(-area, axis=1, kind="stable")
+    return [row[largest[row] == label][:each] for label, row in enumerate(order)]
 
 
 def with_and_without(task: Task, label: int, each: int) -> np.ndarray:

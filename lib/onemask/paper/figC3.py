@@ -1,14 +1,14 @@
-"""Fig. C3: samples of the baggage generator by the prohibited item that the one-shot segmenter finds in them."""
+"""Fig. C3: samples of the baggage generator by the prohibited item that the one-shot segmenters find in them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from onemask.files import read_npz
 from onemask.labels import LabelSet, read_labels
-from onemask.paper.gallery import load_pictures
 from onemask.paper.pictures import GAP, LINE, MARGIN, Sheet, enlarged, labelled, span
 
 BETWEEN = 14
@@ -16,22 +16,29 @@ OPACITY = 0.8
 
 
 def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping[str, Any]) -> None:
-    """inputs: `pictures`, an npz per item, and `labels`; options: study, method (title), items, samples, shown."""
-    labels = read_labels(inputs["labels"])
-    rows = [load_pictures(path)[: options["shown"]] for path in inputs["pictures"]]
-    draw(rows, labels, options).save(outputs)
+    """inputs: `pictures`, an npz of all items', and `labels`; options: study, method (title), items, samples, shown."""
+    names = ["images", "label_maps", "items"]
+    content = read_npz(inputs["pictures"], names, "sorted samples", "run sort_samples again")
+    draw(content, read_labels(inputs["labels"]).rare, options).save(outputs)
 
 
-def draw(rows: list[list[tuple[np.ndarray, np.ndarray]]], labels: LabelSet, options: Mapping[str, Any]) -> Sheet:
-    """Per item two strips: samples, and the same with the item as it was found."""
+def draw(content: Mapping[str, np.ndarray], colours: Mapping[str, str], options: Mapping[str, Any]) -> Sheet:
+    """Per item two strips: samples, and the same with all items as they were found.
+
+    `content`: images uint8 [n, S, S, 3], label maps uint8 [n, H, W] of 1 + an item's number, items uint8 [n] likewise.
+    """
+    items: Sequence[str] = options["items"]
+    labels = LabelSet(("", *items), ("#000000", *(colours[item] for item in items)), {})
     left, top = MARGIN, MARGIN + 2 * LINE
     pitch = span(2) + LINE + BETWEEN
-    sheet = Sheet(left + span(options["shown"]) + MARGIN, top + len(rows) * pitch + MARGIN)
+    sheet = Sheet(left + span(options["shown"]) + MARGIN, top + len(items) * pitch + MARGIN)
     title = f"study {options['study']}: of {options['samples']} samples those with the most of each item,"
     sheet.text(left, MARGIN, f"{title} as {options['method']} finds it", "left top")
-    for number, (name, row) in enumerate(zip(options["items"], rows, strict=True)):
+    for number, name in enumerate(items):
         y = top + number * pitch + LINE
-        own = LabelSet(("", name), ("#000000", labels.rare[name]), {})
-        sheet.text(left, y - 2 * GAP, name, fontweight="bold")
-        sheet.grid(left, y, [[enlarged(image) for image, _ in row], [labelled(*pair, own, OPACITY) for pair in row]])
+        sheet.text(left, y - 2 * GAP, name, fontweight="bold", color=colours[name])
+        own = np.flatnonzero(content["items"] == 1 + number)[: options["shown"]]
+        images, maps = content["images"][own], content["label_maps"][own]
+        found = [labelled(image, label_map, labels, OPACITY) for image, label_map in zip(images, maps, strict=True)]
+        sheet.grid(left, y, [[enlarged(image) for image in images], found])
     return sheet

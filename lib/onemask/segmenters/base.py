@@ -24,7 +24,15 @@ from onemask.files import read_safetensors, write_safetensors
 Features = Sequence[Tensor]
 
 
-class Segmenter(Protocol):
+class Predictor(Protocol):
+    """What labels images: a fitted segmenter, or several of them as one."""
+
+    def predict(self, features: Features) -> Tensor:
+        """Label maps uint8 [N, H, W]."""
+        ...
+
+
+class Segmenter(Predictor, Protocol):
     """Fitted on n annotated samples (one, in the paper), predicts the label maps of other images.
 
     `features` are the generator's maps [N, C_l, h_l, w_l] of a batch at their native sizes; label maps have the size of
@@ -42,10 +50,6 @@ class Segmenter(Protocol):
 
     def segment(self, representation: Any) -> Tensor:
         """Label maps uint8 [N, H, W] from what `represent` returned."""
-        ...
-
-    def predict(self, features: Features) -> Tensor:
-        """Label maps uint8 [N, H, W]."""
         ...
 
     def state(self) -> dict[str, Tensor]:

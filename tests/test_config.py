@@ -9,6 +9,9 @@ import pytest
 from onemask import sections
 from onemask.config import REPOSITORY, json_schema, load_study, merge
 from onemask.errors import OnemaskError
+from onemask.labels import read_labels
+from onemask.paper.published import read_table_a1
+from onemask.paper.tableA1 import BLOCKS
 
 FETCHED = {"source": "url", "url": "https://x/y.npz", "file": None, "sha256": "0" * 64}
 TRAINED = {"source": "train"}
@@ -269,6 +272,32 @@ def test_every_key_that_faithfulness_names_exists(name):
     assert any(holds(study, name.split(".")) for study in studies) or holds(
         studies[0]["classes"], ["<class>", *name.split(".")]
     )
+
+
+@pytest.mark.parametrize("name", ["face", "car", "cat", "horse"])
+def test_the_papers_scale_is_table_a1(name):
+    """Every setting of the table that is a setting here; its hidden features are computed from the generator."""
+    entry = load_study({"study": "paper"}).classes[name]
+    own = {"swav": entry.swav.model_dump(), "heads": entry.heads.model_dump()}
+    theirs = read_table_a1(REPOSITORY / "config/published.yaml")
+    settings = {theirs_key: key.split(".") for _, key, theirs_key in sum(BLOCKS.values(), []) if theirs_key and key}
+    assert settings.keys() == theirs.keys() - {"labels", "epochs", "patches"}
+    del settings["hidden_features"]
+    assert {key: value_of(own, parts) for key, parts in settings.items()} == {
+        key: theirs[key][name] for key in settings
+    }
+    # An epoch is fifty images (decision 23), a patch the pixels of one image.
+    assert entry.swav.images_per_step == theirs["patches"][name]
+    assert entry.swav.steps * entry.swav.images_per_step == 50 * theirs["epochs"][name]
+    labels = read_labels(REPOSITORY / f"config/labels/{name}.yaml")
+    assert list(labels.names) == theirs["labels"][name]
+
+
+def value_of(content, parts):
+    """The value of a dotted key."""
+    for part in parts:
+        content = content[part]
+    return content
 
 
 def test_keys_that_do_not_exist_are_found_out():

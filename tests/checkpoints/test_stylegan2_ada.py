@@ -1,4 +1,7 @@
+import copy
 import pickle
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -14,7 +17,7 @@ from onemask.errors import OnemaskError
 from onemask.stylegan2.checkpoint import generator_of, save_generator
 from onemask.stylegan2.generator import Generator
 
-from .ada import EasyDict, _reconstruct_persistent_obj, write_ada
+from .ada import EasyDict, Persistent, _reconstruct_persistent_obj, write_ada
 
 EXECUTED = "open({path!r}, 'w').close()"
 
@@ -37,6 +40,33 @@ def test_half_precision_and_views_of_one_storage(generator, tmp_path, monkeypatc
     path = write_ada(tmp_path / "net.pkl", generator, monkeypatch)
     tensors = read_tensors(path)
     assert all(torch.equal(tensors[name], tensor) for name, tensor in generator.state_dict().items())
+
+
+CONVERT = """
+import sys
+from pathlib import Path
+from onemask.checkpoints.convert import convert
+source, target, card = map(Path, sys.argv[1:])
+convert(source, target, card, {})
+print([line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")][0])
+"""
+
+
+@pytest.mark.extended  # 360 MB are written
+def test_a_config_f_pickle_is_converted_in_less_than_1200_mb(tmp_path, monkeypatch):
+    """Generator, its average and a discriminator's worth of tensors, as NVIDIA's 256-px files hold them."""
+    torch.manual_seed(0)
+    generator = Generator(z_dim=512, w_dim=512, resolution=256, channel_base=32768, channel_max=512, mapping_layers=8)
+    others = {"G": Persistent(copy.deepcopy(generator), ""), "D": [torch.randn(1024, 1024) for _ in range(29)]}
+    path = write_ada(tmp_path / "net.pkl", generator, monkeypatch, **others)
+    assert 3.5e8 < path.stat().st_size < 4e8
+    target = tmp_path / "net.safetensors"
+    command = [sys.executable, "-c", CONVERT, str(path), str(target), str(tmp_path / "net.md")]
+    start = time.monotonic()
+    peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) * 1024
+    print(f"{path.stat().st_size / 1e6:.0f} MB: {peak / 1e6:.0f} MB at most, {time.monotonic() - start:.1f} s")
+    assert peak < 1.2e9
+    assert read_generator(target).fingerprint() == generator.fingerprint()
 
 
 @pytest.mark.parametrize(

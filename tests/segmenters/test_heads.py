@@ -75,7 +75,7 @@ def test_layer_widths():
 def test_an_mlp_sees_one_pixel_and_an_fcn_its_neighbourhood():
     x = torch.zeros(1, 24, 9, 9)
     x[0, :, 4, 4] = 1
-    for name, reach in [("mlp3", 0), ("fcn3", 3), ("fcn5", 4)]:
+    for name, reach in [("mlp3", 0), ("fcn1", 1), ("fcn3", 3), ("fcn5", 4)]:
         network = made(name)
         changed = (network([x], 9) - network([torch.zeros_like(x)], 9)).abs().sum(dim=(0, 1)) > 1e-7
         rows = torch.nonzero(changed)
@@ -95,7 +95,7 @@ def test_initialisation_depends_on_the_seed_alone():
 
 
 def test_unknown_head_lists_the_heads():
-    with pytest.raises(OnemaskError, match="'mlp2' is unknown.*mlp1, mlp3, fcn3"):
+    with pytest.raises(OnemaskError, match="'mlp2' is unknown.*mlp1, mlp3, fcn1"):
         head("mlp2", 3, 2, 8)
 
 

@@ -94,7 +94,7 @@ class MethodSettings(Section):
     module: str
     title: str
     published: str | None = Field(None, description="row of the paper's Table 2, as `Method/segmenter`")
-    head: Literal["mlp1", "mlp3", "fcn3", "fcn5", "fcn7", "fcn9"] | None = None
+    head: Literal["mlp1", "mlp3", "fcn1", "fcn3", "fcn5", "fcn7", "fcn9"] | None = None
     clustering: Literal["swav", "simclr", "kmeans", "samples"] | None = None
     fit_split: Literal["exemplars", "supervised"] = "exemplars"
     settings: dict[str, Any] = Field({}, description="the module's SETTINGS, or over the section heads")

@@ -108,6 +108,7 @@ class FCN(nn.Module):
 HEADS = {
     "mlp1": (MLP, 1),
     "mlp3": (MLP, 3),
+    "fcn1": (FCN, 1),  # as small as the released code's (decision 27)
     "fcn3": (FCN, 3),
     "fcn5": (FCN, 5),
     "fcn7": (FCN, 7),

@@ -132,6 +132,26 @@ def test_perturbed_blocks_are_drawn_from_all(generator):
         views.draw_block(generator, change(perturbation=Perturbation(block=3)), draws)
 
 
+def test_a_block_that_no_feature_shows_is_not_perturbed(generator):
+    """As MobileStyleGAN's last ones at 256 px: its features end before its image does."""
+
+    class Ending:
+        feature_channels, feature_blocks = generator.feature_channels[:3], generator.feature_blocks[:3]
+
+        def __getattr__(self, name):
+            return getattr(generator, name)
+
+        def features(self, ws):
+            image, maps = generator.features(ws)
+            return image, maps[:3]
+
+    draws = rng()
+    assert {views.draw_block(Ending(), SMALL, draws) for _ in range(50)} == {0, 1}
+    with pytest.raises(OnemaskError, match="the generator has blocks 0 to 1"):
+        views.draw_block(Ending(), change(perturbation=Perturbation(block=2)), draws)
+    assert all(row["local"] > 0 for row in train_swav(Ending(), SMALL, seed=5).log)
+
+
 def test_a_training_that_diverges_names_the_step(generator):
     with pytest.raises(OnemaskError, match=r"at step [1-9]"):
         train_swav(generator, change(lr=1e30, momentum=1e30), seed=5)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 import torch
 from sklearn.cluster import AgglomerativeClustering, MiniBatchKMeans
@@ -32,9 +32,7 @@ from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
 from onemask.kernels.projection import Size, gather_pixels, project_features
 from onemask.progress import steps
-
-if TYPE_CHECKING:
-    from onemask.stylegan2.protocol import FeatureGenerator
+from onemask.stylegan2.protocol import FeatureGenerator, mapped_blocks
 
 IMAGES_AT_ONCE = 8
 MERGED_PIXELS = 8192  # Ward's agglomeration takes time and memory by its square
@@ -158,7 +156,7 @@ def fit_kmeans(generator: FeatureGenerator, settings: KMeansSettings, seed: int)
     """Cluster the features of random pixels of sampled images; one k-means++ start, deterministic by `seed`."""
     if settings.clusters > settings.images * settings.pixels:
         raise OnemaskError(f"kmeans.clusters: {settings.clusters} exceed the sampled pixels; raise kmeans.pixels")
-    blocks = len(generator.block_ws)
+    blocks = mapped_blocks(generator)
     if settings.layers not in ("all", "merged", *range(blocks)):
         raise OnemaskError(f"kmeans.layers: {settings.layers}, but the generator has blocks 0 to {blocks - 1}")
     if settings.layers == "merged":
@@ -176,7 +174,7 @@ def fit_codebooks(
     """K-means of every block alone, `block_clusters` each, and the joint codes [n, blocks] of the sampled pixels."""
     x, scales = scaled_features(generator, settings, "nearest", seed)
     few = replace(settings, clusters=settings.block_clusters)
-    fitted = [fit_block(generator, x, scales, block, few, seed) for block in range(len(generator.block_ws))]
+    fitted = [fit_block(generator, x, scales, block, few, seed) for block in range(mapped_blocks(generator))]
     codebooks, codes = zip(*fitted, strict=True)
     return codebooks, torch.stack(codes, dim=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,7 @@ from onemask.clustering.pixels import draw_seeds, patches, pixel_distribution, r
 from onemask.clustering.projection import FeatureProjection
 from onemask.errors import OnemaskError
 from onemask.kernels.checks import all_finite
-
-if TYPE_CHECKING:
-    from onemask.stylegan2.protocol import FeatureGenerator
+from onemask.stylegan2.protocol import FeatureGenerator, mapped_blocks
 
 NEGATIVE_SLOPES: dict[str, float | None] = {"leaky_relu": 0.2, "linear": None}
 SIGMA_BANK = 256
@@ -141,8 +139,8 @@ def project_views(
 
 
 def draw_block(generator: FeatureGenerator, settings: ViewSettings, rng: torch.Generator) -> int:
-    """The layer to perturb: any, or the configured one (Table 7)."""
-    count, block = len(generator.block_ws), settings.perturbation.block
+    """The layer to perturb: any that a feature map shows, or the configured one (Table 7)."""
+    count, block = mapped_blocks(generator), settings.perturbation.block
     if block == "all":
         return int(torch.randint(count, (), generator=rng))
     if not 0 <= block < count:

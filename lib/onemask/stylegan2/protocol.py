@@ -38,3 +38,8 @@ class FeatureGenerator(Protocol):
     def features(self, ws: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Images and the feature maps [N, C_l, h_l, w_l] after each convolution's activation, at native sizes."""
         ...
+
+
+def mapped_blocks(generator: FeatureGenerator) -> int:
+    """Number of blocks that have feature maps: where features end before the image does, later blocks change none."""
+    return max(generator.feature_blocks) + 1

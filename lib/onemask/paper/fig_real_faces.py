@@ -11,7 +11,18 @@ import pandas as pd
 from onemask.evaluation.landmarks import SURE
 from onemask.files import read_npz
 from onemask.labels import LabelSet, read_labels
-from onemask.paper.pictures import GAP, MARGIN, STEP, Sheet, enlarged, label_entries, labelled, line_height, span
+from onemask.paper.pictures import (
+    GAP,
+    MARGIN,
+    STEP,
+    Sheet,
+    enlarged,
+    label_entries,
+    labelled,
+    legend_width,
+    line_height,
+    span,
+)
 
 FONT = 8.0
 INNER_LIPS, EYES = (13, 14), (33, 263)  # of the face mesh: middle of upper and lower lip, outer corners
@@ -53,7 +64,8 @@ def draw(
     """Per group a title, a row of faces, and the same faces under their predicted labels."""
     tall = line_height(FONT)
     deep = tall + 2 * STEP + 2 * GAP
-    width = 2 * MARGIN + span(options["columns"])
+    entries = label_entries(labels)
+    width = 2 * MARGIN + max(span(options["columns"]), round(legend_width(entries, FONT)))
     sheet = Sheet(width, 2 * MARGIN + (1 + len(groups)) * (tall + GAP) + len(groups) * (deep - tall) + tall, FONT)
     sheet.text(MARGIN, MARGIN, f"study real_faces: {options['title']}, fitted on one annotated face", "left top")
     y = MARGIN + tall + 2 * GAP
@@ -62,5 +74,5 @@ def draw(
         tiles = [labelled(image, label_map, labels, options["opacity"]) for image, label_map in faces]
         sheet.grid(MARGIN, y + tall + GAP, [[enlarged(image) for image, _ in faces], tiles])
         y += deep + GAP
-    sheet.legend(MARGIN, y + tall - GAP, label_entries(labels))
+    sheet.legend(MARGIN, y + tall - GAP, entries)
     return sheet

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from onemask.errors import OnemaskError
-from onemask.paper.figC3 import OPACITY, make
+from onemask.paper.figC3 import OPACITY, draw, make
 from onemask.paper.pictures import STEP
 
 from .picture_files import corner, drawn, outputs_in, write_pictures
@@ -27,6 +27,11 @@ def test_a_sample_stands_under_its_own_item_above_what_was_found(tmp_path):
     assert hammer[0] < first[0] == second[0] and hammer[1] == first[1] == second[1] - STEP
     over = [pixels[y + STEP + 3, x + 3].tolist() for y, x in (hammer, first, second)]
     assert over == [[round(OPACITY * 255 + (1 - OPACITY) * 10), 0, 0], [4, 0, 204], [210, 0, 0]]
+
+
+def test_an_item_without_samples_says_so(tmp_path):
+    sheet = draw(dict(np.load(files(tmp_path, items=np.array([1, 1, 1], np.uint8))["pictures"])), COLOURS, OPTIONS)
+    assert [text.get_text() for text in sheet.axes.texts][-1] == "the most in none of them"
 
 
 def test_samples_that_are_not_sorted_are_refused(tmp_path):

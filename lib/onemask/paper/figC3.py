@@ -38,6 +38,8 @@ def draw(content: Mapping[str, np.ndarray], colours: Mapping[str, str], options:
         y = top + number * pitch + LINE
         sheet.text(left, y - 2 * GAP, name, fontweight="bold", color=colours[name])
         own = np.flatnonzero(content["items"] == 1 + number)[: options["shown"]]
+        if not len(own):
+            sheet.text(left, y, "the most in none of them", "left top")
         images, maps = content["images"][own], content["label_maps"][own]
         found = [labelled(image, label_map, labels, OPACITY) for image, label_map in zip(images, maps, strict=True)]
         sheet.grid(left, y, [[enlarged(image) for image in images], found])

@@ -67,10 +67,13 @@ zoo: $(STAMP)
 
 SHOWN := results/real_faces.png results/swav_curves.png results/fig13.png results/figC4.png \
   $(CLASSES:%=results/demo/gallery/%.png)
+LARGE := results/fig_real_faces.png results/figC3.png  # a megabyte and more: shown as JPEG
 showcase: $(STAMP)  # pictures that README.md and docs/ show
-	$(SNAKEMAKE) $(SHOWN) results/fig_real_faces.png
+	$(SNAKEMAKE) $(SHOWN) $(LARGE)
 	cp $(SHOWN) docs/showcase/
-	$(BIN)/python -c "from PIL import Image; Image.open('results/fig_real_faces.png').convert('RGB').save('docs/showcase/fig_real_faces.jpg', quality=88)"
+	for name in $(basename $(notdir $(LARGE))); do \
+	  $(BIN)/python -c "from PIL import Image; Image.open('results/$$name.png').convert('RGB').save('docs/showcase/$$name.jpg', quality=88)"; \
+	done
 
 REMOTE ?= $(abspath ../onemask-dvc)
 dvc-remote: $(STAMP)  # a folder as DVC's remote, in .dvc/config.local: make dvc-remote REMOTE=/mnt/team/onemask && dvc push

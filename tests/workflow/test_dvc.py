@@ -149,4 +149,4 @@ def test_every_parameter_stands_in_the_study_file():
 
 def test_dvc_is_offline_and_copies():
     config = (ROOT / ".dvc/config").read_text()
-    assert "analytics = false" in config and 'type = "copy"' in config and "remote" not in config
+    assert "analytics = false" in config and 'type = "reflink,copy"' in config and "remote" not in config

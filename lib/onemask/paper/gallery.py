@@ -56,9 +56,9 @@ def draw_gallery(
         row, column = divmod(number, columns)
         _paste_pair(canvas, picture, labels, opacity, tile, (left + column * step, top + 2 * row * step))
     pen = ImageDraw.Draw(canvas)
-    title = "the one annotated image"
-    title = title if pen.textlength(title, _font(17)) < left - MARGIN else "annotated"  # beside a single row
-    pen.text((MARGIN, top - 5), title, INK, _font(17), anchor="ls")
+    long, short = "the one annotated image", "annotated"  # the latter beside a single row
+    fits = pen.textlength(long, _font(17)) < left - MARGIN
+    pen.text((MARGIN, top - 5), long if fits else short, INK, _font(17), anchor="ls")
     pen.text((left, top - 5), "unseen images and their predicted labels", INK, _font(17), anchor="ls")
     pen.text((width - MARGIN, top - 5), source, INK, _font(17), anchor="rs")
     _draw_legend(pen, labels, (MARGIN, height - MARGIN - LINE // 2), width - 2 * MARGIN)

@@ -58,9 +58,9 @@ def part_task(
     return Task(annotated.label_maps, tuple(labels), groups, annotated.indices("test"))
 
 
-def rare_task(annotated: AnnotatedSet, label: str) -> Task:
+def rare_task(annotated: AnnotatedSet, label: str, limit: int | None = None) -> Task:
     """A rare label against everything else, fitted on each of its own exemplars (decision 7)."""
-    groups = fit_groups(annotated, f"rare_exemplars/{label}")
+    groups = fit_groups(annotated, f"rare_exemplars/{label}")[:limit]
     masks = annotated.rare[label].astype(np.uint8)
     return Task(masks, (BACKGROUND, label), groups, annotated.indices(f"rare_test/{label}"), required=(label,))
 

@@ -10,7 +10,20 @@ import pytest
 from PIL import Image
 
 from onemask.labels import LabelSet
-from onemask.paper.pictures import GAP, STEP, TILE, Sheet, enlarged, labelled, span, squares, text_width, wrapped
+from onemask.paper.pictures import (
+    GAP,
+    MARGIN,
+    STEP,
+    TILE,
+    Sheet,
+    enlarged,
+    headed_sheet,
+    labelled,
+    span,
+    squares,
+    text_width,
+    wrapped,
+)
 
 LABELS = LabelSet(("background", "skin"), ("#000000", "#ff8000"), {})
 
@@ -55,6 +68,22 @@ def test_a_legends_names_do_not_overlap():
     starts = [patch.get_x() for patch in sheet.axes.patches]
     assert [patch.get_facecolor()[:3] for patch in sheet.axes.patches] == [(0, 0, 0), (1, 128 / 255, 0)]
     assert starts[0] == 10 and starts[1] > 10 + text_width("background")
+
+
+def test_headings_stand_between_the_text_and_their_columns_tiles():
+    text, heads = (
+        "study demo: what the columns show, which is longer than they are wide",
+        ["image", "HFC + SwAV (FCN), 1:5"],
+    )
+    sheet, top = headed_sheet(text, heads, [MARGIN, MARGIN + STEP], below=span(2), font=8.0)
+    assert sheet.raster.shape[1] >= 2 * MARGIN + int(text_width(text, 8.0))
+    assert sheet.raster.shape[0] == top + span(2) + MARGIN
+    above, *lines = sheet.axes.texts
+    assert above.get_text() == text
+    assert [line.get_text() for line in lines if line.get_position()[0] == MARGIN] == ["image"]
+    assert all(MARGIN < line.get_position()[1] < top for line in lines) and len(lines) > len(heads), "one is wrapped"
+    wide, _ = headed_sheet(text, heads, [MARGIN, MARGIN + STEP], below=0, font=8.0, width=5000)
+    assert wide.raster.shape[1] == 5000 + 2 * MARGIN
 
 
 def test_labels_stay_squares_over_a_smooth_image():

@@ -19,11 +19,11 @@ from onemask.paper.pictures import (
     Sheet,
     Tiles,
     enlarged,
+    headed_sheet,
     label_entries,
     labelled,
     line_height,
     span,
-    wrapped,
 )
 
 BETWEEN = 14  # pixels around the columns of images
@@ -76,16 +76,13 @@ def read_panel(name: str, files: Mapping[str, str], annotated: str, labels: Labe
 def draw(panels: Sequence[Panel], options: Mapping[str, Any]) -> Sheet:
     """Per class two rows of images with their label maps, and a legend; a column per method, empty where it lacks."""
     tall = line_height(FONT)
-    titles = {name: wrapped(title, FONT) for name, title in options["titles"].items()}
-    heads = [*(wrapped(head, FONT) for head in ("annotated image", "unseen image", "its annotation")), *titles.values()]
+    titles = options["titles"]
+    heads = ["annotated image", "unseen image", "its annotation", *titles.values()]
     starts = [MARGIN, MARGIN + STEP + BETWEEN, MARGIN + 2 * STEP + BETWEEN]
     starts += [starts[-1] + BETWEEN + (1 + number) * STEP for number in range(len(titles))]
-    top = MARGIN + tall + max(head.count("\n") + 1 for head in heads) * tall + 3 * GAP
     deep = span(ROWS) + 2 * tall + GAP
-    sheet = Sheet(starts[-1] + span(1) + MARGIN, top + len(panels) * deep - tall + MARGIN, FONT)
-    sheet.text(MARGIN, MARGIN, f"study {options['study']}: every method fitted on the one annotated image", "left top")
-    for x, head in zip(starts, heads, strict=True):
-        sheet.heading(x, top - 2 * GAP, head)
+    text = f"study {options['study']}: every method fitted on the one annotated image"
+    sheet, top = headed_sheet(text, heads, starts, len(panels) * deep - tall, FONT)
     for row, panel in enumerate(panels):
         y = top + row * deep
         for x, column in zip(starts, columns(panel, titles), strict=True):

@@ -15,13 +15,12 @@ from onemask.paper.pictures import (
     STEP,
     Sheet,
     enlarged,
+    headed_sheet,
     label_entries,
     labelled,
     legend_width,
     line_height,
     span,
-    text_width,
-    wrapped,
 )
 
 FONT = 8.0
@@ -44,16 +43,12 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
 def draw(pictures: Mapping[str, Any], labels: Mapping[str, Any], options: Mapping[str, Any]) -> Sheet:
     """Per class two rows: image, exact mask, then a column per training set; the legend below."""
     tall, titles = line_height(FONT), options["titles"]
-    heads = [wrapped(head, FONT) for head in ("test image", "exact mask", *titles.values())]
-    top = MARGIN + tall + max(head.count("\n") + 1 for head in heads) * tall + 3 * GAP
+    heads = ["test image", "exact mask", *titles.values()]
+    starts = [MARGIN + number * STEP for number in range(len(heads))]
     deep = span(ROWS) + 2 * tall + GAP
     text = f"study {options['study']}: DeepLabV3 without synthetic images, and with {options['ratio']} per real one"
-    legends = (STEP + legend_width(label_entries(own), FONT) for own in labels.values())
-    width = max(span(len(heads)), text_width(text, FONT), *legends)
-    sheet = Sheet(2 * MARGIN + round(width), top + len(pictures) * deep - tall + MARGIN, FONT)
-    sheet.text(MARGIN, MARGIN, text, "left top")
-    for number, head in enumerate(heads):
-        sheet.heading(MARGIN + number * STEP, top - 2 * GAP, head)
+    width = max(STEP + legend_width(label_entries(own), FONT) for own in labels.values())
+    sheet, top = headed_sheet(text, heads, starts, len(pictures) * deep - tall, FONT, width)
     for row, (name, by_method) in enumerate(pictures.items()):
         y = top + row * deep
         first, own = next(iter(by_method.values())), labels[name]

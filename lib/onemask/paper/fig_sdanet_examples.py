@@ -10,18 +10,16 @@ import numpy as np
 from onemask.files import read_npz
 from onemask.labels import LabelSet, read_labels
 from onemask.paper.pictures import (
-    GAP,
     MARGIN,
     STEP,
     Sheet,
     enlarged,
+    headed_sheet,
     label_entries,
     labelled,
     legend_width,
     line_height,
     span,
-    text_width,
-    wrapped,
 )
 
 FONT = 8.0
@@ -39,19 +37,15 @@ def draw(pictures: Sequence[Mapping[str, np.ndarray]], labels: LabelSet, options
     """A row per scan: the scan, its items, then a column per ratio with the confident detections; the legend below."""
     own = LabelSet(("", *options["items"]), ("#000000", *(labels.rare[name] for name in options["items"])), {})
     columns = [f"1:{ratio}" if ratio else "real scans alone" for ratio in options["ratios"]]
-    heads = [wrapped(head, FONT) for head in ("test scan", "exact masks", *columns)]
+    heads = ["test scan", "exact masks", *columns]
     entries = {name: colour for name, colour in label_entries(own).items() if name}
     text = f"study {options['study']}: items that SDANet finds, trained with so many generated scans per real one"
-    tall, rows = line_height(FONT), len(pictures[0]["images"])
-    top = MARGIN + tall + max(head.count("\n") + 1 for head in heads) * tall + 3 * GAP
-    width = max(span(len(heads)), text_width(text, FONT), legend_width(entries, FONT))
-    sheet = Sheet(2 * MARGIN + round(width), top + span(rows) + 2 * tall + MARGIN, FONT)
-    sheet.text(MARGIN, MARGIN, text, "left top")
-    for number, head in enumerate(heads):
-        sheet.heading(MARGIN + number * STEP, top - 2 * GAP, head)
+    deep = span(len(pictures[0]["images"])) + 2 * line_height(FONT)
+    starts = [MARGIN + number * STEP for number in range(len(heads))]
+    sheet, top = headed_sheet(text, heads, starts, deep, FONT, legend_width(entries, FONT))
     maps = [pictures[0]["truths"], *(each["label_maps"] for each in pictures)]
     for number, image in enumerate(pictures[0]["images"]):
         tiles = [labelled(image, each[number], own, OPACITY) for each in maps]
         sheet.grid(MARGIN, top + number * STEP, [[enlarged(image), *tiles]])
-    sheet.legend(MARGIN, top + span(rows) + 2 * tall, entries)
+    sheet.legend(MARGIN, top + deep, entries)
     return sheet

@@ -81,6 +81,23 @@ class Sheet:
             save_figure(path, self.figure)
 
 
+def headed_sheet(
+    text: str, heads: Sequence[str], starts: Sequence[int], below: int, font: float, width: float = 0
+) -> tuple[Sheet, int]:
+    """A sheet with a line of text and the headings, wrapped, of columns at the x `starts`; and the y of their tiles.
+
+    `below` pixels and a margin follow from there. It is as wide as the columns, the text and `width` need.
+    """
+    tall, heads = line_height(font), [wrapped(head, font) for head in heads]
+    top = MARGIN + tall + max(head.count("\n") + 1 for head in heads) * tall + 3 * GAP
+    right = max(starts[-1] + span(1), MARGIN + round(max(text_width(text, font), width)))
+    sheet = Sheet(right + MARGIN, top + below + MARGIN, font)
+    sheet.text(MARGIN, MARGIN, text, "left top")
+    for x, head in zip(starts, heads, strict=True):
+        sheet.heading(x, top - 2 * GAP, head)
+    return sheet, top
+
+
 def enlarged(image: np.ndarray) -> np.ndarray:
     """An image uint8 [H, W, 3] as a tile (Lanczos)."""
     return np.asarray(Image.fromarray(image).resize((TILE, TILE), Image.Resampling.LANCZOS))

@@ -15,14 +15,14 @@ from onemask.training.loop import load_state, new_trainer
 from onemask.training.run import Run, sample_grid
 from onemask.training.settings import TrainingSettings
 
-OTHERS = ("version", "renders", "processes")
+OTHERS = ("version", "renders", "processes", "start_from")
 
 with job(snakemake):
     params, state = snakemake.params, Path(snakemake.params.state)
     values = {name: value for name, value in params.settings.items() if name not in OTHERS}
     settings = {"resolution": params.resolution, **values}
-    where, processes = device(snakemake), params.settings["processes"]
-    Run(settings, snakemake.input.renders, str(state), params.seed, params.truncation, where, processes).start()
+    where, processes, start = device(snakemake), params.settings["processes"], snakemake.input.start or None
+    Run(settings, snakemake.input.renders, str(state), params.seed, params.truncation, where, processes, start).start()
     # The last snapshot, whether this job or one before it got there.
     trainer = new_trainer(TrainingSettings(**settings), params.seed, torch.device(where))
     load_state(state / "state.safetensors", trainer)

@@ -151,6 +151,26 @@ def test_a_resumed_run_equals_the_undisturbed_one(images, tmp_path):
     assert [r.rsplit(",", 1)[0] for r in rows[0]] == [r.rsplit(",", 1)[0] for r in rows[1]]
 
 
+def test_a_training_starts_from_another_s_state_and_keeps_to_its_own_afterwards(images, tmp_path):
+    *_, whole = loop.train(TINY, images, tmp_path / "whole", seed=5)
+    *_, _half = loop.train(replace(TINY, kimg=0.04), images, tmp_path / "first", seed=5)
+    start = tmp_path / "first/state.safetensors"
+    before = start.read_bytes()
+    np.save(tmp_path / "images.npy", images)
+    second = str(tmp_path / "second")
+    Run(dataclasses.asdict(TINY), str(tmp_path / "images.npy"), second, 5, 0.7, start_from=str(start)).start()
+    started = loop.new_trainer(TINY, 5, torch.device("cpu"))
+    loop.load_state(tmp_path / "second/state.safetensors", started)
+    assert torch.equal(weights(whole), weights(started)) and start.read_bytes() == before
+    start.unlink()  # it is not read again
+    *_, longer = loop.train(replace(TINY, kimg=0.12), 255 - images, tmp_path / "second", seed=5, start=start)
+    assert longer.step * TINY.batch == 120 and not torch.equal(weights(longer), weights(started))
+    with pytest.raises(OnemaskError, match=r"second.state.safetensors: has seen 0.12 thousand .* raise kimg"):
+        *_, _ = loop.train(TINY, images, tmp_path / "third", seed=5, start=tmp_path / "second/state.safetensors")
+    with pytest.raises(OnemaskError, match=r"first.state.safetensors"):
+        *_, _ = loop.train(TINY, images, tmp_path / "fourth", seed=5, start=start)
+
+
 def test_baggans_terms_all_take_part_and_resume_to_the_same_weights(images, tmp_path):
     *_, whole = loop.train(BAGGAN, images, tmp_path / "whole", seed=5)
     *_, _half = loop.train(replace(BAGGAN, kimg=0.04), images, tmp_path / "resumed", seed=5)

@@ -45,6 +45,9 @@ rule prepare_scans:
 
 use rule train_generator as train_baggan with:
     # A class's generator under one of the study's losses, at any budget: nothing reads it but table_losses.
+    input:
+        renders=f"{RESULTS}/renders/{{cls}}.npy",
+        start=[],  # from scratch, wherever the class's own training starts
     output:
         generator=f"{RESULTS}/losses/{{cls}}/{{loss}}.{{kimg}}k/generator.safetensors",
         metrics=f"{RESULTS}/losses/{{cls}}/{{loss}}.{{kimg}}k/metrics.csv",

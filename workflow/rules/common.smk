@@ -324,7 +324,9 @@ def training_state(wildcards):
 
 def state_folder(wildcards, prefix, settings):
     """Folder of a training's state: other settings, scans or seed start afresh, a larger kimg goes on."""
-    settings = {name: value for name, value in settings.items() if name not in ("kimg", "snapshot_kimg")}
+    settings = {
+        name: value for name, value in settings.items() if name not in ("kimg", "snapshot_kimg") and value is not None
+    }
     behind = [settings, class_of(wildcards).resolution, STUDY.seed]
     if wildcards.cls in SCANS:
         scans = SCANS[wildcards.cls].model_dump(mode="json", exclude={"test", "skip_bad"}, exclude_defaults=True)
@@ -336,7 +338,8 @@ def loss_settings(cls, loss, kimg):
     """Training settings of a class with another of the study's losses: `kimg` thousand images, by one process."""
     changes = configured("loss", STUDY.losses.presets, loss)
     own = configured("class", STUDY.classes, cls).generator_training.model_dump()
-    settings = GeneratorTrainingSettings.model_validate(own | changes | {"kimg": int(kimg), "processes": 1})
+    fixed = {"kimg": int(kimg), "processes": 1, "start_from": None}
+    settings = GeneratorTrainingSettings.model_validate(own | changes | fixed)
     return settings.model_dump(mode="json")
 
 

@@ -5,6 +5,7 @@ rule train_generator:
     # Resume state lies in an undeclared folder beside the outputs, which Snakemake deletes when a job fails.
     input:
         renders=f"{RESULTS}/renders/{{cls}}.npy",
+        start=lambda w: class_of(w).generator_training.start_from or [],
     output:
         generator=f"{RESULTS}/generators/{{cls}}/generator.safetensors",
         metrics=f"{RESULTS}/generators/{{cls}}/metrics.csv",

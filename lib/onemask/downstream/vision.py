@@ -15,7 +15,6 @@ import sys
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 OPERATORS = ("nms", "qnms")
@@ -47,33 +46,34 @@ def align(
     """RoIAlign (He et al. 2017) of rois [K, 5] (image, x1, y1, x2, y2) on features [N, C, H, W]: [K, C, height, width].
 
     A bin is the mean of sampling_ratio^2 bilinear samples; those beyond the border by more than a pixel are zero. A
-    ratio of 0 or less takes, for all, as many as the largest box needs for a sample per pixel.
+    ratio of 0 or less takes, for all, as many as the largest box needs for a sample per pixel. Samples and means are
+    linear along either axis, so a box is two matrix products, whose gradients are the same bits on any device.
     """
     height, width = features.shape[2:]
     corners = rois[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)
     if sampling_ratio <= 0:
         sides = (corners[:, 2:] - corners[:, :2]).amax(dim=0) if len(corners) else corners.new_ones(2)
         sampling_ratio = max(1, math.ceil(sides[0] / pooled_width), math.ceil(sides[1] / pooled_height))
-    x, across = _samples(corners[:, 0], corners[:, 2], pooled_width * sampling_ratio, width, aligned)
-    y, down = _samples(corners[:, 1], corners[:, 3], pooled_height * sampling_ratio, height, aligned)
-    grid = torch.stack(torch.broadcast_tensors(x[:, None, :], y[:, :, None]), dim=3)
-    inside = (down[:, :, None] & across[:, None, :]).to(features.dtype)
-    pooled = features.new_zeros(len(rois), features.shape[1], pooled_height, pooled_width)
-    for number in range(len(features)):
+    across = _shares(corners[:, 0], corners[:, 2], pooled_width, sampling_ratio, width, aligned).to(features.dtype)
+    down = _shares(corners[:, 1], corners[:, 3], pooled_height, sampling_ratio, height, aligned).to(features.dtype)
+    pooled = features.new_zeros(len(rois), pooled_height, pooled_width, features.shape[1])
+    for number, image in enumerate(features):
         (own,) = torch.where(rois[:, 0] == number)
         if len(own):
-            points = grid[own].flatten(0, 1)[None]
-            sampled = F.grid_sample(features[number : number + 1], points, padding_mode="border", align_corners=True)
-            sampled = sampled[0].unflatten(1, (len(own), -1)).transpose(0, 1) * inside[own, None]
-            pooled = pooled.index_copy(0, own, F.avg_pool2d(sampled, sampling_ratio))
-    return pooled
+            rows = down[own].flatten(0, 1) @ image.permute(1, 2, 0).flatten(1)
+            bins = across[own, None] @ rows.view(len(own), pooled_height, width, -1)
+            pooled = pooled.index_copy(0, own, bins)
+    return pooled.permute(0, 3, 1, 2)
 
 
-def _samples(start: Tensor, end: Tensor, count: int, size: int, aligned: bool) -> tuple[Tensor, Tensor]:
-    """Places [K, count] along one axis in the coordinates of grid_sample, and whether they lie on the map."""
+def _shares(start: Tensor, end: Tensor, bins: int, ratio: int, size: int, aligned: bool) -> Tensor:
+    """Of each pixel of an axis in each bin [K, bins, size]: the mean of the bilinear weights of the bin's samples."""
     length = end - start if aligned else (end - start).clamp(min=1)
-    places = start[:, None] + length[:, None] * (torch.arange(count, device=start.device) + 0.5) / count
-    return places.clamp(0, size - 1) * (2 / max(size - 1, 1)) - 1, (places >= -1) & (places <= size)
+    places = start[:, None] + length[:, None] * (torch.arange(bins * ratio, device=start.device) + 0.5) / (bins * ratio)
+    inside = (places >= -1) & (places <= size)
+    apart = places.clamp(0, size - 1)[..., None] - torch.arange(size, device=start.device)
+    weights = (1 - apart.abs()).clamp(min=0) * inside[..., None]
+    return weights.unflatten(1, (bins, ratio)).mean(dim=2)
 
 
 try:

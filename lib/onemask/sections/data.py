@@ -49,6 +49,9 @@ class GeneratorTrainingSettings(Section):
     snapshot_kimg: PositiveFloat = 10.0
     milestone_kimg: float = Field(0.0, ge=0, description="between generators kept for a curve of scores; 0: none")
     processes: Positive = Field(1, description="torchrun processes of one machine, one GPU or one core each")
+    start_from: str | None = Field(
+        None, description="state.safetensors of another training that goes on here, its images counted in kimg"
+    )
 
 
 class LossesSettings(Section):

@@ -141,7 +141,7 @@ class SDANetSettings(Section):
     validation: Positive = 60
     test: Positive = 200
     body: Literal["light", "resnet101"] = "light"
-    steps: Positive = 300
+    steps: Positive = 600
     batch: Positive = 4
     learning_rate: PositiveFloat = 0.02
     momentum: float = Field(0.9, ge=0, lt=1)

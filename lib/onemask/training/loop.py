@@ -309,10 +309,13 @@ def train(
     rank: int = 0,
     world: int = 1,
     device: torch.device | str = "cpu",
+    start: Path | None = None,
 ) -> Iterator[Trainer]:
     """Train up to `settings.kimg` thousand images, resuming from state_dir; yields the trainer at every snapshot.
 
-    images: uint8 [M, 3, R, R] (a memory map will do). state_dir receives state.safetensors and metrics.csv.
+    images: uint8 [M, 3, R, R] (a memory map will do). state_dir receives state.safetensors and metrics.csv. Where it is
+    empty, `start` is gone on with, the state of a training of the same networks, on other images say; what it has seen
+    counts.
     """
     size = settings.resolution
     if images.dtype != np.uint8 or images.shape[1:] != (3, size, size):
@@ -320,12 +323,13 @@ def train(
     trainer = new_trainer(settings, seed, torch.device(device))
     state, metrics = state_dir / "state.safetensors", state_dir / "metrics.csv"
     (state_dir / "milestones").mkdir(parents=True, exist_ok=True)
-    if state.is_file():
-        load_state(state, trainer)
+    found = state if state.is_file() else start
+    if found:
+        load_state(found, trainer)
     total = math.ceil(settings.kimg * 1000 / settings.batch)
     if trainer.step > total:
-        seen = trainer.step * settings.batch / 1000
-        raise OnemaskError(f"{state}: has seen {seen:g} thousand images, more than kimg {settings.kimg:g}; remove it")
+        seen, remedy = trainer.step * settings.batch / 1000, "remove it" if found == state else "raise kimg"
+        raise OnemaskError(f"{found}: has seen {seen:g} thousand images, more than kimg {settings.kimg:g}; {remedy}")
     rows = _read_metrics(metrics, trainer.step * settings.batch / 1000)
     every = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
     window, clock, before = [], time.monotonic(), trainer.step * settings.batch

@@ -29,7 +29,10 @@ GRID = 8
 
 @dataclass(frozen=True)
 class Run:
-    """What a training needs: `settings` are TrainingSettings' fields, `images` an npy of uint8 [M, 3, R, R]."""
+    """What a training needs: `settings` are TrainingSettings' fields, `images` an npy of uint8 [M, 3, R, R].
+
+    `start_from` is another training's state, which goes on in the folder `state` (see onemask.training.loop.train).
+    """
 
     settings: dict[str, Any]
     images: str
@@ -38,6 +41,7 @@ class Run:
     truncation: float
     device: str = "cpu"
     processes: int = 1
+    start_from: str | None = None
 
     def start(self) -> None:
         """Train to the end, resuming from `state`; returns when the last snapshot is there."""
@@ -53,7 +57,8 @@ class Run:
             raise OnemaskError(f"generator_training: batch {settings.batch} must divide by processes {self.processes}")
         images = np.load(self.images, mmap_mode="r", allow_pickle=False)
         with joined(self.device) as (rank, world, device):
-            for trainer in train(settings, images, Path(self.state), self.seed, rank, world, device):
+            start = Path(self.start_from) if self.start_from else None
+            for trainer in train(settings, images, Path(self.state), self.seed, rank, world, device, start):
                 if rank == 0:
                     save_image(Path(self.state) / "samples.png", sample_grid(trainer.average, self.truncation))
 

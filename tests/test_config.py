@@ -230,7 +230,7 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     assert dumped(sections.KMeansSettings) == module(KMeansSettings, "truncation")
     assert dumped(sections.AnnotatorSettings, ["version"]) == module(AnnotatorSettings)
     assert dumped(sections.AnnotatedSetSettings, ["version"]) == module(AnnotatedSetSettings, "truncation")
-    other = ["version", "renders", "processes"]
+    other = ["version", "renders", "processes", "start_from"]
     assert dumped(sections.GeneratorTrainingSettings, other) == module(TrainingSettings, "resolution")
     known = ["head", *sections.HeadSettings.model_fields, *sections.HEAD_EXTRAS]
     assert sorted(known) == sorted(head_segmenter.SETTINGS)

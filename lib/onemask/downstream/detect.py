@@ -31,7 +31,7 @@ CONFIDENT = 0.5  # the score from which a detection counts in the IoU per class
 class DetectorOptions:
     """`warm_up` and `evaluate_every` in steps."""
 
-    steps: int = 400
+    steps: int = 600
     batch: int = 4
     learning_rate: float = 0.02
     momentum: float = 0.9

@@ -71,10 +71,8 @@ def test_a_legends_names_do_not_overlap():
 
 
 def test_headings_stand_between_the_text_and_their_columns_tiles():
-    text, heads = (
-        "study demo: what the columns show, which is longer than they are wide",
-        ["image", "HFC + SwAV (FCN), 1:5"],
-    )
+    text = "study demo: what the columns show, which is longer than they are wide"
+    heads = ["image", "HFC + SwAV (FCN), 1:5"]
     sheet, top = headed_sheet(text, heads, [MARGIN, MARGIN + STEP], below=span(2), font=8.0)
     assert sheet.raster.shape[1] >= 2 * MARGIN + int(text_width(text, 8.0))
     assert sheet.raster.shape[0] == top + span(2) + MARGIN

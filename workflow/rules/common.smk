@@ -324,9 +324,8 @@ def training_state(wildcards):
 
 def state_folder(wildcards, prefix, settings):
     """Folder of a training's state: other settings, scans or seed start afresh, a larger kimg goes on."""
-    settings = {
-        name: value for name, value in settings.items() if name not in ("kimg", "snapshot_kimg") and value is not None
-    }
+    left_out = ("kimg", "snapshot_kimg")
+    settings = {name: value for name, value in settings.items() if name not in left_out and value is not None}
     behind = [settings, class_of(wildcards).resolution, STUDY.seed]
     if wildcards.cls in SCANS:
         scans = SCANS[wildcards.cls].model_dump(mode="json", exclude={"test", "skip_bad"}, exclude_defaults=True)

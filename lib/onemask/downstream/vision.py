@@ -47,7 +47,8 @@ def align(
 
     A bin is the mean of sampling_ratio^2 bilinear samples; those beyond the border by more than a pixel are zero. A
     ratio of 0 or less takes, for all, as many as the largest box needs for a sample per pixel. Samples and means are
-    linear along either axis, so a box is two matrix products, whose gradients are the same bits on any device.
+    linear along either axis, so a box is two matrix products, whose gradients, unlike grid_sample's on a GPU, are the
+    same bits in every run.
     """
     height, width = features.shape[2:]
     corners = rois[:, 1:] * spatial_scale - (0.5 if aligned else 0.0)

@@ -110,8 +110,8 @@ def save_state(path: Path, trainer: Trainer) -> None:
     write_safetensors(path, tensors, counters)
 
 
-def load_state(path: Path, trainer: Trainer) -> None:
-    """Restore what `save_state` wrote into a trainer of the same settings."""
+def load_state(path: Path, trainer: Trainer, remedy: str = "remove it to start afresh") -> None:
+    """Restore what `save_state` wrote into a trainer of the same settings; OnemaskError ends with the remedy."""
     tensors, counters = read_safetensors(path)
     for part, network in _networks(trainer).items():
         prefix = f"{part}."
@@ -119,9 +119,9 @@ def load_state(path: Path, trainer: Trainer) -> None:
         try:
             network.load_state_dict(own)
         except RuntimeError:
-            raise OnemaskError(f"{path}: was written with other settings; remove it to start afresh") from None
+            raise OnemaskError(f"{path}: was written with other settings; {remedy}") from None
     if missing := [name for name in COUNTERS if name not in counters]:
-        raise OnemaskError(f"{path}: an older version's, without {missing[0]}; remove it to start afresh")
+        raise OnemaskError(f"{path}: an older version's, without {missing[0]}; {remedy}")
     for part, (optimizer, network) in _optimizers(trainer).items():
         for name, parameter in network.named_parameters():
             found = {key: tensors.get(f"{part}.{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
@@ -275,6 +275,13 @@ def average_row(row: dict[str, float], world: int, device: torch.device) -> dict
     return row if world == 1 else dict(zip(row, values.tolist(), strict=True))
 
 
+def _check_seen(path: Path, trainer: Trainer, settings: TrainingSettings, most: int, remedy: str) -> None:
+    """OnemaskError where a state has more than `most` steps behind it."""
+    if trainer.step > most:
+        seen = trainer.step * settings.batch / 1000
+        raise OnemaskError(f"{path}: has seen {seen:g} thousand images, kimg is {settings.kimg:g}; {remedy}")
+
+
 def _read_metrics(path: Path, kimg: float) -> list[dict[str, float]]:
     """Rows of an interrupted run's metrics file that the resumed run will not write again."""
     if not path.is_file():
@@ -323,13 +330,13 @@ def train(
     trainer = new_trainer(settings, seed, torch.device(device))
     state, metrics = state_dir / "state.safetensors", state_dir / "metrics.csv"
     (state_dir / "milestones").mkdir(parents=True, exist_ok=True)
-    found = state if state.is_file() else start
-    if found:
-        load_state(found, trainer)
     total = math.ceil(settings.kimg * 1000 / settings.batch)
-    if trainer.step > total:
-        seen, remedy = trainer.step * settings.batch / 1000, "remove it" if found == state else "raise kimg"
-        raise OnemaskError(f"{found}: has seen {seen:g} thousand images, more than kimg {settings.kimg:g}; {remedy}")
+    if state.is_file():
+        load_state(state, trainer)
+        _check_seen(state, trainer, settings, most=total, remedy="remove it")
+    elif start:
+        load_state(start, trainer, "start from a training of the same networks")
+        _check_seen(start, trainer, settings, most=total - 1, remedy="raise kimg")
     rows = _read_metrics(metrics, trainer.step * settings.batch / 1000)
     every = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
     window, clock, before = [], time.monotonic(), trainer.step * settings.batch

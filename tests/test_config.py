@@ -220,6 +220,7 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     from onemask.demo.annotator import AnnotatorSettings
     from onemask.downstream.detect import DetectorOptions
     from onemask.downstream.train import TrainingOptions
+    from onemask.sections.experiments import DownstreamSettings, SDANetSettings
     from onemask.segmenters import head_segmenter
     from onemask.segmenters.fit import FitOptions
     from onemask.training.settings import TrainingSettings
@@ -237,8 +238,8 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     known = ["head", *sections.HeadSettings.model_fields, *sections.HEAD_EXTRAS]
     assert sorted(known) == sorted(head_segmenter.SETTINGS)
     assert dumped(sections.HeadSettings, ["hidden"]) == module(FitOptions)
-    assert module(TrainingOptions).items() <= dumped(sections.DownstreamSettings).items()
-    assert module(DetectorOptions).items() <= dumped(sections.SDANetSettings).items()
+    assert module(TrainingOptions).items() <= dumped(DownstreamSettings).items()
+    assert module(DetectorOptions).items() <= dumped(SDANetSettings).items()
 
 
 def keys_of_faithfulness():

@@ -17,9 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import onemask.stylegan2.generator as generator_module
+from benchmarks.measure import tf32
 from benchmarks.methods import ENSEMBLE, THREE, UPSAMPLING, labelled, segmenters
 from benchmarks.shapes import PAPER, Shapes
 from onemask.kernels import projection, reference
+from onemask.kernels.backend import uses_triton
 from onemask.kernels.projection import concatenate_features, project_features, project_pixels, row_strips
 from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
@@ -27,6 +29,7 @@ from onemask.segmenters.head_segmenter import STRIP
 from onemask.stylegan2.generator import Generator
 
 GPU_FLOOR = 0.4
+AT_ONCE = {"cpu": 1, "cuda": 8}  # images: of one alone a GPU's launches take longer than its work
 SINKHORN_PASSES = 13  # of ten iterations: scores read, E written, read nine times, read and written
 
 
@@ -38,7 +41,8 @@ class Case:
 
     `ratio` is the goal for their seconds over ours, `memory` for their peak bytes over ours. `flops` and `bytes` are
     what ours cannot do without, `floor` the goal for the share of our seconds that these take on the machine (on a GPU
-    at least GPU_FLOOR for all). `extra`: at most so many bytes beside the result's own, `result`.
+    GPU_FLOOR for all), whose products are of `precision`. `extra`: at most so many bytes beside the result's own,
+    `result`.
     """
 
     kernel: str
@@ -54,20 +58,19 @@ class Case:
     floor: float | None = None
     extra: float | None = None
     result: float = 0.0
+    precision: str = "float32"
 
 
 def cases(shapes: Shapes, device: str) -> Iterator[Case]:
     """All of them, one after the other, so that no two hold their arrays at a time."""
     yield from projection_cases(shapes, device)
     if shapes == PAPER:
-        yield projection_case(replace(shapes, resolution=512), device, "nearest", 18, 15)
+        yield projection_case(replace(shapes, resolution=512), device, "nearest", 18, 15, max(1, AT_ONCE[device] // 2))
     yield strips_case(shapes, device)
     yield from gather_cases(shapes, device)
     yield from sinkhorn_cases(shapes, device)
     yield swapped_case(shapes, device)
-    if device == "cuda" and importlib.util.find_spec("triton"):
-        yield from triton_cases(shapes)
-    yield from generator_cases(shapes, device)
+    yield from generator_cases(replace(shapes, images=max(shapes.images, AT_ONCE[device])), device)
 
 
 def feature_maps(shapes: Shapes, device: str, images: int = 1) -> list[Tensor]:
@@ -85,8 +88,8 @@ def feature_maps(shapes: Shapes, device: str, images: int = 1) -> list[Tensor]:
 
 
 def projection_cases(shapes: Shapes, device: str) -> Iterator[Case]:
-    yield projection_case(shapes, device, "nearest", 9, 15)
-    yield projection_case(shapes, device, "bilinear", 4, 10)
+    for mode, ratio, memory in (("nearest", 9, 15), ("bilinear", 4, 10)):
+        yield projection_case(shapes, device, mode, ratio, memory, AT_ONCE[device])
 
 
 def projection_case(shapes: Shapes, device: str, mode: str, ratio: float, memory: float, images: int = 1) -> Case:
@@ -100,7 +103,7 @@ def projection_case(shapes: Shapes, device: str, mode: str, ratio: float, memory
         return projected_whole(features, weight, shapes.resolution, mode)
 
     return Case(
-        f"projection, {mode}, {shapes.resolution} px",
+        f"projection, {mode}, {shapes.resolution} px{several(images)}",
         "concatenated at full size, then projected",
         lambda: project_features(*arguments),
         theirs,
@@ -109,8 +112,12 @@ def projection_case(shapes: Shapes, device: str, mode: str, ratio: float, memory
         ratio,
         memory,
         flops=2 * native * shapes.dim,
-        bytes=4 * (native + shapes.dim * shapes.resolution**2),
+        bytes=4 * (native + images * shapes.dim * shapes.resolution**2),
     )
+
+
+def several(images: int) -> str:
+    return f", {images} images" if images > 1 else ""
 
 
 def projected_whole(features: list[Tensor], weight: Tensor, size: int, mode: str = "nearest") -> Tensor:
@@ -122,7 +129,7 @@ def projected_whole(features: list[Tensor], weight: Tensor, size: int, mode: str
 
 def strips_case(shapes: Shapes, device: str) -> Case:
     """What a head that reads pixels one by one needs: z is made strip by strip and never whole."""
-    features = feature_maps(shapes, device)
+    features = feature_maps(shapes, device, AT_ONCE[device])
     channels = sum(feature.shape[1] for feature in features)
     random = torch.Generator().manual_seed(1)
     weight = torch.randn(shapes.dim, channels, generator=random).to(device) / channels**0.5
@@ -139,7 +146,7 @@ def strips_case(shapes: Shapes, device: str) -> Case:
         return labels_of(projected_whole(features, weight, shapes.resolution))
 
     return Case(
-        f"projection and a layer, strip by strip, {shapes.resolution} px",
+        f"projection and a layer, strip by strip, {shapes.resolution} px{several(AT_ONCE[device])}",
         "concatenated at full size, then projected",
         ours,
         theirs,
@@ -195,19 +202,20 @@ def gather_cases(shapes: Shapes, device: str) -> Iterator[Case]:
 
 
 def sinkhorn_cases(shapes: Shapes, device: str) -> Iterator[Case]:
-    random = torch.Generator().manual_seed(3)
+    random, triton = torch.Generator().manual_seed(3), uses_triton(torch.empty(0, device=device))
     scores = cosines_of(shapes, random).to(device)
+    ours = partial(sinkhorn, triton=triton)
     peers = {"SwAV's loop as printed": reference.sinkhorn, "lightly's sinkhorn": lightly_sinkhorn()}
     # The demo's epsilon, and the paper's 20 / K (Section 9.2).
     for epsilon in (0.05, 20 / shapes.prototypes):
         for name, peer in peers.items():
             if peer is not None:
                 yield Case(
-                    f"Sinkhorn, 10 iterations, epsilon {epsilon:g}",
+                    f"Sinkhorn, 10 iterations, epsilon {epsilon:g}{', in Triton' if triton else ''}",
                     name,
-                    lambda e=epsilon: sinkhorn(scores, e, 10),
+                    lambda e=epsilon: ours(scores, e, 10),
                     lambda e=epsilon, peer=peer: peer(scores, e, 10),
-                    lambda e=epsilon, peer=peer: difference(sinkhorn(scores, e, 10), peer(scores, e, 10)),
+                    lambda e=epsilon, peer=peer: difference(ours(scores, e, 10), peer(scores, e, 10)),
                     1e-3,
                     2.3,
                     flops=4 * 10 * scores.numel(),
@@ -220,9 +228,9 @@ def sinkhorn_cases(shapes: Shapes, device: str) -> Iterator[Case]:
     yield Case(
         "Sinkhorn, cosines to 0.995 at epsilon 0.003",
         "the log domain in float64",
-        lambda: sinkhorn(cosines, 0.003, 10),
+        lambda: ours(cosines, 0.003, 10),
         lambda: reference.sinkhorn_log_domain(cosines, 0.003, 10),
-        lambda: float((sinkhorn(cosines, 0.003, 10).double() - exact).abs().max()),
+        lambda: float((ours(cosines, 0.003, 10).double() - exact).abs().max()),
         1e-5,
     )
 
@@ -231,25 +239,6 @@ def cosines_of(shapes: Shapes, random: torch.Generator) -> Tensor:
     """Of random directions: [pixels, prototypes]."""
     z, c = (torch.randn(count, shapes.dim, generator=random) for count in (shapes.pixels, shapes.prototypes))
     return F.normalize(z, dim=1) @ F.normalize(c, dim=1).T
-
-
-def triton_cases(shapes: Shapes) -> Iterator[Case]:
-    """Triton's kernels against torch's, ours both: what `swav.triton` would gain."""
-    scores = cosines_of(shapes, torch.Generator().manual_seed(3)).to("cuda")
-    yield Case(
-        "Sinkhorn, 10 iterations, in Triton",
-        "ours in torch",
-        lambda: sinkhorn(scores, 0.05, 10, triton=True),
-        lambda: sinkhorn(scores, 0.05, 10),
-        lambda: difference(sinkhorn(scores, 0.05, 10, triton=True), sinkhorn(scores, 0.05, 10)),
-        1e-4,
-        flops=4 * 10 * scores.numel(),
-        bytes=4 * SINKHORN_PASSES * scores.numel(),
-        extra=scores.nbytes,
-        result=scores.nbytes,
-    )
-    swapped = swapped_case(shapes, "cuda", triton=True)
-    yield replace(swapped, kernel=f"{swapped.kernel}, in Triton", ratio=None)
 
 
 def lightly_sinkhorn() -> Callable[[Tensor, float, int], Tensor] | None:
@@ -264,9 +253,8 @@ def lightly_sinkhorn() -> Callable[[Tensor, float, int], Tensor] | None:
     return lambda scores, epsilon, iterations: module.sinkhorn(scores, iterations=iterations, epsilon=epsilon)
 
 
-def swapped_case(shapes: Shapes, device: str, triton: bool = False) -> Case:
-    """`triton`: Triton's form against torch's, in the place of torch's against autograd."""
-    random = torch.Generator().manual_seed(4)
+def swapped_case(shapes: Shapes, device: str) -> Case:
+    random, triton = torch.Generator().manual_seed(4), uses_triton(torch.empty(0, device=device))
     shape = (shapes.pixels, shapes.prototypes)
     scores = [(torch.rand(shape, generator=random) * 2 - 1).to(device).requires_grad_() for _ in range(2)]
     codes = [torch.softmax(3 * torch.randn(shape, generator=random), 1).to(device) for _ in range(2)]
@@ -279,11 +267,10 @@ def swapped_case(shapes: Shapes, device: str, triton: bool = False) -> Case:
         pairs = zip(gradient(ours), gradient(theirs), strict=True)
         return max(difference(*values), *(difference(*pair) for pair in pairs))
 
-    ours = partial(swapped_prediction_loss, triton=True) if triton else swapped_prediction_loss
-    theirs = swapped_prediction_loss if triton else reference.swapped_prediction_loss
+    ours, theirs = partial(swapped_prediction_loss, triton=triton), reference.swapped_prediction_loss
     return Case(
-        "swapped prediction, forward and back",
-        "ours in torch" if triton else "log_softmax, autograd",
+        f"swapped prediction, forward and back{', in Triton' if triton else ''}",
+        "log_softmax, autograd",
         lambda: gradient(ours),
         lambda: gradient(theirs),
         apart,
@@ -307,7 +294,7 @@ def generator_cases(shapes: Shapes, device: str) -> Iterator[Case]:
         with mock.patch.object(generator_module, "modulated_conv2d", reference.modulated_conv2d):
             return generator.synthesize(ws)
 
-    yield Case(
+    exact = Case(
         f"generator, {shapes.images} images",
         "a grouped convolution per sample",
         lambda: generator.synthesize(ws),
@@ -318,6 +305,7 @@ def generator_cases(shapes: Shapes, device: str) -> Iterator[Case]:
         flops=generator_flops(generator) * shapes.images,
         floor=0.75,
     )
+    yield from gpu_generator_cases(generator, grouped, ws) if device == "cuda" else [exact]
     one, methods = ws[:1], segmenters(generator, shapes, device)
     leaky = methods[THREE]
 
@@ -335,6 +323,43 @@ def generator_cases(shapes: Shapes, device: str) -> Iterator[Case]:
             1e-4,
             goal,
         )
+
+
+def gpu_generator_cases(generator: Generator, grouped: Callable[[Tensor], Tensor], ws: Tensor) -> Iterator[Case]:
+    """The generator as the workflow's jobs run it, convolutions in TF32, and in bfloat16."""
+
+    def in_precision(synthesise: Callable[[Tensor], Tensor], precision: str) -> Tensor:
+        generator.synthesis.compute_dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        try:
+            return synthesise(ws)
+        finally:
+            generator.synthesis.compute_dtype = torch.float32
+
+    def error(ours: Callable[[], Tensor]) -> float:
+        with tf32(False):
+            exact = generator.synthesize(ws)
+        return difference(ours(), exact)
+
+    for precision, tolerance in (("tf32", 3e-3), ("bfloat16", 5e-2)):
+        ours, theirs = (partial(in_precision, run, precision) for run in (generator.synthesize, grouped))
+        yield Case(
+            f"generator, {len(ws)} images, {precision}",
+            "a grouped convolution per sample",
+            ours,
+            theirs,
+            partial(error, ours),
+            tolerance,
+            flops=generator_flops(generator) * len(ws),
+            bytes=generator_bytes(generator, 2 if precision == "bfloat16" else 4) * len(ws),
+            precision=precision,
+        )
+
+
+def generator_bytes(generator: Generator, width: int) -> float:
+    """Of one image's maps, each written and read once."""
+    sizes = [generator.synthesis.resolutions[block] for block in generator.feature_blocks]
+    numbers = sum(channels * size**2 for channels, size in zip(generator.feature_channels, sizes, strict=True))
+    return 2.0 * width * numbers
 
 
 def generator_flops(generator: Generator) -> float:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from onemask.evaluation.speed import hardware
 
@@ -39,6 +42,14 @@ def interleaved(runs: list[Run], rounds: int, device: str, warm: bool = False) -
     return np.array([[seconds(run, device) for run in runs] for _ in range(rounds)])
 
 
+def kernel_seconds(run: Run) -> float:
+    """Of a GPU's kernels alone in one call, without the gaps in which it waits for the next launch."""
+    with profile(activities=[ProfilerActivity.CUDA]) as recorded:
+        run()
+        torch.cuda.synchronize()
+    return 1e-6 * sum(event.self_device_time_total for event in recorded.key_averages())
+
+
 def peak_bytes(run: Run, device: str) -> int:
     """Bytes that a call needs at most beyond what is there before: on a GPU torch's, else the process's pages."""
     if device == "cuda":
@@ -60,11 +71,24 @@ def _resident(name: str) -> int:
     return 1024 * int(re.search(rf"^{name}:\s+(\d+) kB", status, re.M)[1])
 
 
-def matrix_rate(device: str, dtype: torch.dtype = torch.float32, rounds: int = 5) -> float:
-    """FLOP per second of a product of large square matrices."""
-    size = 8192 if device == "cuda" else 2048
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Convolutions and matrix products on a GPU in TF32, or in full float32."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@functools.cache
+def matrix_rate(device: str, precision: str = "float32", rounds: int = 5) -> float:
+    """FLOP per second of a product of large square matrices; `precision` float32, tf32 or bfloat16."""
+    size, dtype = 8192 if device == "cuda" else 2048, torch.bfloat16 if precision == "bfloat16" else torch.float32
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    return 2 * size**3 / np.median(interleaved([lambda: a @ b], rounds, device))
+    with tf32(precision == "tf32"):
+        return 2 * size**3 / float(np.median(interleaved([lambda: a @ b], rounds, device)))
 
 
 def copy_bandwidth(device: str, rounds: int = 5) -> float:

@@ -53,11 +53,11 @@ def test_the_labels_compared_are_several():
         assert (shares > 0.05).sum() >= 3, name
 
 
-def test_a_generator_in_bfloat16_gives_much_the_same_labels():
+def test_a_generator_in_bfloat16_is_labelled_as_its_whole_map_is():
     setting = pipeline.Setting(SMALL.resolution, 3, "bfloat16")
     rows = pd.DataFrame(pipeline.measured(SMALL, setting, "cpu", 1), columns=pipeline.COLUMNS)
     assert rows["method"].is_unique and rows.loc[0, "method"] == pipeline.GENERATING
-    assert (rows["apart"][1:] > 0).any() and (rows["apart"][1:] < 0.1).all()
+    assert (rows["apart"][1:] < 1e-3).all()
     assert rows["per_second"].to_numpy() == pytest.approx(1e3 / rows["ms"].to_numpy())
 
 
@@ -70,7 +70,7 @@ def test_a_graph_gives_what_the_launches_give():
 def test_a_machine_without_a_gpu_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     done = CliRunner().invoke(app, [str(tmp_path), "--device", "cuda", "--shapes", "small", "--rounds", "1"])
-    assert done.exit_code == 0 and "no GPU" in done.output and "cpu" in (tmp_path / "table.md").read_text()
+    assert done.exit_code == 0 and "no GPU" in done.output and "threads:" in (tmp_path / "table.md").read_text()
 
 
 def test_peak_memory_is_what_a_call_needs_at_most():

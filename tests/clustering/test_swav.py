@@ -157,12 +157,6 @@ def test_a_training_that_diverges_names_the_step(generator):
         train_swav(generator, change(lr=1e30, momentum=1e30), seed=5)
 
 
-def test_a_training_without_triton_says_so(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(OnemaskError, match="swav.triton: triton is not installed"):
-        swav.check_triton(100)
-
-
 def test_settings_come_from_the_studys_section():
     section = sections.SwAVSettings().model_dump()
     settings = SwAVSettings.from_section(section, truncation=0.5)

@@ -40,7 +40,7 @@ KERNELS: dict[str, tuple[dict[str, Tensor], Callable[..., Tensor]]] = {
     ),
     "project pixels": (
         {"features": random(2, 3, 4, 4), "weight": random(5, 3)},
-        lambda features, weight: project_pixels([features], weight, torch.arange(8).expand(len(features), 8), 8),
+        lambda features, weight: project_pixels([features], weight, torch.arange(56, 64).expand(len(features), 8), 8),
     ),
     "sinkhorn": ({"scores": random(6, 4)}, lambda scores: sinkhorn(scores, 0.1, 3)),
     "swapped": (
@@ -65,6 +65,19 @@ def test_a_number_that_is_none_names_its_argument(kernel, name, value):
     spoilt.view(-1)[-1] = value
     with pytest.raises(ValueError, match=rf"^{name}: expected finite numbers"):
         call(kernel, **{name: spoilt})
+
+
+def test_a_number_that_no_pixel_takes_counts_where_the_weight_s_gradient_would_meet_it():
+    features = random(1, 3, 4, 4)
+    features[..., -1] = torch.nan
+    for pixels in (torch.zeros(1, 8), torch.zeros(1, 16)):  # the map is picked before it is projected, or after
+        weight = random(5, 3).requires_grad_()
+        if pixels.shape[1] < 16:
+            z = project_pixels([features], weight, pixels.long(), 8)
+            assert torch.autograd.grad(z.sum(), weight)[0].isfinite().all()
+        else:
+            with pytest.raises(ValueError, match="^features: expected finite numbers"):
+                project_pixels([features], weight, pixels.long(), 8)
 
 
 @pytest.mark.parametrize(("kernel", "name"), ARGUMENTS)

@@ -10,9 +10,9 @@ import sys
 import pytest
 import torch
 
-from onemask.clustering.swav import check_triton
-from onemask.errors import OnemaskError
+from onemask.kernels import modulated_conv
 from onemask.kernels import sinkhorn as sinkhorn_module
+from onemask.kernels.modulated_conv import resample_kernel
 from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
 
@@ -81,14 +81,35 @@ def test_scores_that_are_not_contiguous_or_finite():
         swapped_prediction_loss(scores[0], scores[1] * torch.nan, *codes, 0.1, triton=True)
 
 
+@pytest.mark.parametrize("up", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("images", "channels", "size"), [(1, 3, (4, 4)), (2, 70, (4, 6)), (3, 16, (9, 5))])
+def test_what_follows_a_convolution_is_torch_s(up, dtype, images, channels, size):
+    from onemask.kernels import fused_convolution
+
+    height, width = (up * length for length in size)
+    shape = (images, channels, 2 * size[0] + 1, 2 * size[1] + 1) if up == 2 else (images, channels, *size)
+    x = (randoms(1, *shape) - 0.5).to(dtype).contiguous(memory_format=torch.channels_last)
+    scale, bias = randoms(2, images, channels) + 0.5, randoms(3, channels) - 0.5
+    kernel = resample_kernel().to(DEVICE) if up == 2 else None
+    for offset in (None, randoms(4, 1, 1, height, width), randoms(5, images, 1, height, width)):
+        found = fused_convolution.finish(x, scale, offset, bias, 0.2, kernel)
+        wide = [None if tensor is None else tensor.double() for tensor in (x, scale, offset, bias, kernel)]
+        expected = modulated_conv._finished(*wide[:4], 0.2, wide[4])  # torch's, in double precision
+        assert found.is_contiguous(memory_format=torch.channels_last) and found.dtype == dtype
+        torch.testing.assert_close(found, expected.to(dtype))
+    torch.testing.assert_close(fused_convolution.scaled(x, scale), (x * scale.double()[:, :, None, None]).to(dtype))
+    plain = fused_convolution.finish(x, scale[:1, :1], None, None, 1.0, kernel)
+    expected = modulated_conv._finished(x.double(), wide[1][:1, :1], None, None, 1.0, wide[4])
+    torch.testing.assert_close(plain, expected.to(dtype))
+
+
 def test_too_many_prototypes_for_a_program_are_refused(monkeypatch):
     from onemask.kernels import fused
 
     monkeypatch.setattr(fused, "WIDEST", 8)
     with pytest.raises(ValueError, match="triton: 9 prototypes, expected at most 8"):
         sinkhorn(randoms(0, 3, 9), 0.05, 3, triton=True)
-    with pytest.raises(OnemaskError, match="swav.triton: takes up to 8 prototypes, not 9"):
-        check_triton(9)
 
 
 def test_without_a_gpu_the_place_of_the_matrix_is_named(monkeypatch):
@@ -103,17 +124,28 @@ COMPILE = """
 import triton, triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from onemask.kernels import fused
+from onemask.kernels import fused, fused_convolution
+
+def compiled(kernel, kinds, constants, warps):
+    names = kernel.arg_names
+    signature = {name: "constexpr" if name in constants else kinds.get(name, "*fp32") for name in names}
+    source = ASTSource(kernel, signature=signature, constexprs=constants)
+    assert "cubin" in triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps}).asm
 
 for kernel in (fused._iterate, fused._finish, fused._cross_entropy):
     names = kernel.arg_names
     for kind in ("fp32", "fp64", "bf16") if "EXACT" in names else ("fp32", "fp64"):
         exact = "fp64" if kind == "fp64" else "fp32"
         constants = {"BLOCK": 4096, "EXACT": tl.float64 if kind == "fp64" else tl.float32}
-        kinds = {"columns": "i32", "count": "i32", "each": "i32", "losses": "*" + exact, "temperature": "*" + exact}
-        signature = {name: "constexpr" if name in constants else kinds.get(name, "*" + kind) for name in names}
-        source = ASTSource(kernel, signature=signature, constexprs={n: constants[n] for n in names if n in constants})
-        assert "cubin" in triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 8}).asm
+        kinds = dict.fromkeys(names, "*" + kind) | dict.fromkeys(("columns", "count", "each"), "i32")
+        kinds |= dict.fromkeys(("losses", "temperature"), "*" + exact)
+        compiled(kernel, kinds, {name: constants[name] for name in names if name in constants}, 8)
+for kind in ("fp32", "bf16"):
+    for up in (False, True):
+        integers = ("channels", "height", "width", "across", "per_image")
+        kinds = dict.fromkeys(integers, "i32") | {"x": "*" + kind, "y": "*" + kind, "slope": "fp32"}
+        constants = {"COLUMNS": 16, "BLOCK": 64, "ROWS": 16, "UP": up, "OFFSET": True, "BIAS": True}
+        compiled(fused_convolution._finish, kinds, constants, 4)
 """
 
 

@@ -26,9 +26,10 @@ def test_modulated_convolution_equals_the_grouped_form(up, demodulate, size):
     x = torch.randn(3, 5, 6, 8, generator=generator, dtype=torch.float64)
     weight = torch.randn(7, 5, size, size, generator=generator, dtype=torch.float64)
     styles = torch.randn(3, 5, generator=generator, dtype=torch.float64)
-    kernel = resample_kernel().double()
-    ours = modulated_conv2d(x, weight, styles, demodulate, up, kernel)
-    torch.testing.assert_close(ours, reference.modulated_conv2d(x, weight, styles, demodulate, up, kernel))
+    kernel, offset = resample_kernel().double(), torch.randn(3, 1, 6 * up, 8 * up, generator=generator).double()
+    for rest in ((), (offset, 1.5, torch.randn(7, generator=generator).double(), 0.2)):
+        given = (x, weight, styles, demodulate, up, kernel, *rest)
+        torch.testing.assert_close(modulated_conv2d(*given), reference.modulated_conv2d(*given))
 
 
 @pytest.mark.parametrize("up", [1, 2])

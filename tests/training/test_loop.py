@@ -169,6 +169,13 @@ def test_a_training_starts_from_another_s_state_and_keeps_to_its_own_afterwards(
         *_, _ = loop.train(TINY, images, tmp_path / "third", seed=5, start=start)
 
 
+def test_a_start_in_batches_of_another_size_has_seen_as_many_images(images, tmp_path):
+    *_, _ = loop.train(TINY, images, tmp_path / "first", seed=5)
+    start, larger = tmp_path / "first/state.safetensors", replace(TINY, kimg=0.12, batch=16, snapshot_kimg=0.016)
+    seen = [trainer.images for trainer in loop.train(larger, images, tmp_path / "second", seed=5, start=start)]
+    assert seen == [96, 112, 128]  # whole steps, the last beyond kimg
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -345,7 +352,7 @@ def test_two_processes_end_in_one_state_resumed_or_not(images, tmp_path):
     two.start()
     replace(two, state=str(tmp_path / "again")).start()
     states = [read_safetensors(tmp_path / name / "state.safetensors") for name in ("two", "again")]
-    assert states[0][1] == states[1][1] and states[0][1]["step"] == 10
+    assert states[0][1] == states[1][1] and states[0][1]["images"] == 80
     assert all(torch.equal(states[0][0][name], states[1][0][name]) for name in states[0][0])
     rows = (tmp_path / "two/metrics.csv").read_text().splitlines()
     assert [float(row.split(",")[0]) for row in rows[1:]] == [0.04, 0.08]
@@ -368,7 +375,7 @@ def test_a_process_that_is_killed_goes_on_to_the_same_weights(images, tmp_path):
         while not first.is_file() and time.monotonic() < deadline:
             time.sleep(0.005)
         process.kill()
-    assert process.returncode == -signal.SIGKILL and read_safetensors(first)[1]["step"] < 50
+    assert process.returncode == -signal.SIGKILL and read_safetensors(first)[1]["images"] < 400
     subprocess.run(command("killed"), check=True, capture_output=True)
     assert first.read_bytes() == (tmp_path / "whole/state.safetensors").read_bytes()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -22,7 +21,7 @@ from onemask.clustering.views import (
     project_views,
     sample_views,
 )
-from onemask.errors import OnemaskError
+from onemask.kernels.backend import WIDEST, uses_triton
 from onemask.kernels.sinkhorn import sinkhorn
 from onemask.kernels.swapped_prediction import swapped_prediction_loss
 from onemask.progress import steps
@@ -39,7 +38,7 @@ class SwAVSettings(ViewSettings):
 
     `patches` takes as many whole patches of patch_size x patch_size as fit into an image's share of `pixels`. With
     `steps` 0 projection and prototypes stay random (the ablation without training). `triton`: onemask.kernels.fused on
-    a GPU.
+    a GPU, where it is installed and takes as many prototypes.
     """
 
     SECTION: ClassVar[str] = "swav"
@@ -52,7 +51,7 @@ class SwAVSettings(ViewSettings):
     patch_size: int = 64
     marginals: Literal["uniform", "pixel_distribution"] = "uniform"
     local_loss: bool = True
-    triton: bool = False
+    triton: bool = True
 
 
 @dataclass
@@ -70,8 +69,6 @@ def train_swav(generator: FeatureGenerator, settings: SwAVSettings, seed: int) -
     It runs where the generator is. All draws come from one CPU generator made from `seed`, so that equal seeds mean
     equal images, pixels and blocks on any device. OnemaskError names the step at which the loss is not finite.
     """
-    if settings.triton and generator.device.type == "cuda":
-        check_triton(settings.prototypes)
     rng = torch.Generator().manual_seed(seed)
     projection = new_projection(generator, settings, rng).to(generator.device)
     prototypes = torch.randn(settings.prototypes, settings.dim, generator=rng).to(generator.device).requires_grad_()
@@ -90,16 +87,6 @@ def train_swav(generator: FeatureGenerator, settings: SwAVSettings, seed: int) -
         optimiser.step()
     normalise_rows(prototypes)
     return SwAVResult(projection.requires_grad_(False).eval(), prototypes.detach(), log)
-
-
-def check_triton(prototypes: int) -> None:
-    """OnemaskError where Triton's kernels cannot run."""
-    if importlib.util.find_spec("triton") is None:
-        raise OnemaskError("swav.triton: triton is not installed; `pip install onemask[triton]`, or set it to false")
-    from onemask.kernels.fused import WIDEST
-
-    if prototypes > WIDEST:
-        raise OnemaskError(f"swav.triton: takes up to {WIDEST} prototypes, not {prototypes}; set it to false")
 
 
 def normalise_rows(prototypes: Tensor) -> None:
@@ -148,7 +135,8 @@ def swapped_loss(
     step: int,
 ) -> tuple[Tensor, Tensor]:
     """Eq. 2 for both views, each without the maps before its first; also the codes [B, K] of the first view."""
-    scores, codes, triton = [], [], settings.triton and prototypes.is_cuda
+    scores, codes = [], []
+    triton = settings.triton and uses_triton(prototypes) and settings.prototypes <= WIDEST
     pair = project_views(views, projection, settings, step, first_maps)
     for z, marginal in zip(pair, views.marginals, strict=True):
         scores.append(z @ prototypes.T)

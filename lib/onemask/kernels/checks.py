@@ -17,12 +17,12 @@ def check_finite(**tensors: Tensor | Sequence[Tensor]) -> None:
             raise ValueError(f"{name}: expected finite numbers")
 
 
-def all_finite(tensor: Tensor) -> bool:
+def all_finite(*tensors: Tensor) -> bool:
     """Whether there is no NaN and no infinity. One pass; a second where a sum overflows, a copy in half precision.
 
     On a GPU the host waits for the answer; while a CUDA graph is captured it cannot, and takes all for finite.
     """
-    return _finite([tensor])[0]
+    return all(_finite(tensors))
 
 
 def _finite(tensors: Sequence[Tensor]) -> list[bool]:

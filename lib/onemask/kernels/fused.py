@@ -16,8 +16,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-WIDEST = 1 << 14  # numbers of a row that a program holds; in float64 the widest leave registers for local memory
-PROGRAMS, WARPS = 4, 8  # per multiprocessor, where rows are many, and per program: guesses, not measured yet
+from onemask.kernels.backend import WIDEST
+
+PROGRAMS, WARPS = 2, 8  # per multiprocessor, where rows are many, and per program: docs/performance.md
 KINDS = {torch.float32: tl.float32, torch.float64: tl.float64}
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
@@ -28,7 +29,7 @@ def iterate(matrix: Tensor, v: Tensor, r: Tensor, rows: Tensor, u: Tensor) -> Te
     block = _block(matrix)
     each = triton.cdiv(count, min(count, _programs(matrix.device)))
     partial = matrix.new_empty(triton.cdiv(count, each), columns)
-    with _on(matrix.device):
+    with on(matrix.device):
         launch = _iterate[(len(partial),)]
         launch(matrix, v, r, rows, u, partial, count, columns, each, BLOCK=block, num_warps=WARPS)
     return partial.sum(0)
@@ -38,7 +39,7 @@ def finish(matrix: Tensor, v: Tensor, rows: Tensor) -> None:
     """rows = E v; E becomes E diag(v), its rows scaled to sum to one."""
     count, columns = matrix.shape
     block = _block(matrix)
-    with _on(matrix.device):
+    with on(matrix.device):
         _finish[(count,)](matrix, v, rows, columns, BLOCK=block, num_warps=WARPS)
 
 
@@ -50,7 +51,7 @@ def cross_entropy_and_gradient(scores: Tensor, codes: Tensor, temperature: float
     losses, gradient = scores.new_empty(count, dtype=exact), torch.empty_like(scores)
     warmth = scores.new_full((1,), temperature, dtype=exact)  # as an argument it would be in single precision
     block = _block(scores)
-    with _on(scores.device):
+    with on(scores.device):
         launch = _cross_entropy[(count,)]
         arguments = (scores, codes, gradient, losses, columns, warmth, count)
         launch(*arguments, BLOCK=block, EXACT=KINDS[exact], num_warps=WARPS)
@@ -66,7 +67,7 @@ def _block(matrix: Tensor) -> int:
     return triton.next_power_of_2(matrix.shape[1])
 
 
-def _on(device: torch.device) -> AbstractContextManager:
+def on(device: torch.device) -> AbstractContextManager:
     """Triton launches on the current GPU, wherever its arguments are."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 

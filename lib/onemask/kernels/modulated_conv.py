@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from onemask.kernels.backend import uses_triton
 from onemask.kernels.checks import check_floating
 
 
@@ -58,13 +59,16 @@ def modulated_conv2d(
     resample_filter: Tensor | None = None,
     offset: Tensor | None = None,
     gain: float = 1.0,
+    bias: Tensor | None = None,
+    slope: float = 1.0,
 ) -> Tensor:
     """Modulated convolution: x [N, I, H, W], weight [O, I, k, k], styles [N, I] -> [N, O, up*H, up*W].
 
     `up=2` runs a stride-2 transposed convolution followed by `resample_filter`, as NVIDIA's weights expect.
-    `offset` (broadcastable to the output: noise) is added after demodulation; `gain` scales the
-    convolution's output only, in the same pass. ValueError names an argument that does not fit x or weight; in training
-    a number that is not finite shows in the losses, which the loop checks.
+    `offset` (noise, [N or 1, 1, H, W]) is added after demodulation; `gain` scales the convolution's output only, in the
+    same pass; `bias` [O] and a leaky ReLU of `slope` follow. Where no gradient is wanted and a GPU has Triton, all that
+    follows the convolution is one pass (onemask.kernels.fused_convolution). ValueError names an argument that does not
+    fit x or weight; in training a number that is not finite shows in the losses, which the loop checks.
     """
     if x.ndim != 4 or weight.ndim != 4 or x.shape[1] != weight.shape[1] or x.numel() == 0:
         raise ValueError(f"x: shape {tuple(x.shape)}, expected [N, I, H, W] for a weight of {tuple(weight.shape)}")
@@ -75,18 +79,49 @@ def modulated_conv2d(
         raise ValueError(f"styles: shape {tuple(styles.shape)}, expected {tuple(x.shape[:2])} as of x")
     if up not in (1, 2):
         raise ValueError(f"up: {up} is not 1 or 2")
-    x = x * styles.to(x.dtype)[:, :, None, None]
+    if up == 2 and (resample_filter is None or tuple(resample_filter.shape) != (4, 4)):
+        raise ValueError("resample_filter: up=2 needs one of 4 x 4 taps")
+    if x.is_cuda and not demodulate and weight.shape[2] == 1 and offset is None and bias is None and slope == 1:
+        return _per_sample_product(x, weight * gain, styles)
+    x = _scaled(x, styles)
     kernel = weight.to(x.dtype)
     if up == 2:
-        if resample_filter is None or tuple(resample_filter.shape) != (4, 4):
-            raise ValueError("resample_filter: up=2 needs one of 4 x 4 taps")
         x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)
-        x = filter_maps(x, resample_filter, gain=4.0)
     else:
         x = F.conv2d(x, kernel, padding=weight.shape[-1] // 2)
     scale = demodulation(weight, styles) * gain if demodulate else weight.new_full((1, 1), gain)
+    return _finished(x, scale, offset, bias, slope, resample_filter if up == 2 else None)
+
+
+def _per_sample_product(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
+    """A 1 x 1 convolution with weights scaled per sample: of few outputs, it reads x once and writes no copy of it."""
+    scaled = (weight.flatten(1) * styles[:, None]).to(x.dtype)
+    rows = torch.bmm(x.flatten(2).transpose(1, 2), scaled.transpose(1, 2))
+    return rows.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+def _scaled(x: Tensor, styles: Tensor) -> Tensor:
+    if uses_triton(x) and not (x.requires_grad or styles.requires_grad) and x.dtype != torch.float64:
+        from onemask.kernels import fused_convolution
+
+        return fused_convolution.scaled(x, styles)
+    return x * styles.to(x.dtype)[:, :, None, None]
+
+
+def _finished(
+    x: Tensor, scale: Tensor, offset: Tensor | None, bias: Tensor | None, slope: float, resample_filter: Tensor | None
+) -> Tensor:
+    """What follows a convolution: the low-pass filter of an up-convolution, scale, noise, bias, leaky ReLU."""
+    wanted = any(part is not None and part.requires_grad for part in (x, scale, offset, bias))
+    # An offset per channel, which no network of ours has, is torch's.
+    if uses_triton(x) and not wanted and x.dtype != torch.float64 and (offset is None or offset.shape[1:2] == (1,)):
+        from onemask.kernels import fused_convolution
+
+        return fused_convolution.finish(x, scale, offset, bias, slope, resample_filter)
+    if resample_filter is not None:
+        x = filter_maps(x, resample_filter, gain=4.0)
     scale = scale.to(x.dtype)[:, :, None, None]
-    if offset is None:
-        return x * scale
-    in_place = not (x.requires_grad or offset.requires_grad or scale.requires_grad)
-    return torch.addcmul(offset.to(x.dtype), x, scale, out=x if in_place else None)
+    y = x * scale if offset is None else torch.addcmul(offset.to(x.dtype), x, scale, out=None if wanted else x)
+    if bias is not None:
+        y.add_(bias.to(y.dtype)[:, None, None])
+    return y if slope == 1 else F.leaky_relu(y, slope, inplace=True)

@@ -69,27 +69,29 @@ def project_pixels(
     """Linear projection of some pixels' features: weight [D, C] -> [N, P, D], differentiable in weight and features.
 
     Equals F.linear(gather_pixels(features, pixels, size, mode), weight) up to rounding: a map of no more than P pixels
-    is projected before they are picked, since several of them share one of the map's. What overflows single precision
-    is infinite: trainings look at what they get.
+    is projected before they are picked, since several of them share one of the map's. ValueError where the projection
+    overflows.
     """
     height_width = _check_pixels(features, pixels, size, mode)
     check_floating(features=features[0], weight=weight)
-    check_finite(weight=weight, features=features)
     places = pixels // height_width[1], pixels % height_width[1]
     maps = list(zip(features, split_weight(weight, _channels(features)), strict=True))
     small = [(feature, part) for feature, part in maps if feature[0, 0].numel() <= pixels.shape[1]]
     large = [(feature, part) for feature, part in maps if feature[0, 0].numel() > pixels.shape[1]]
-    z = None
-    for own, native in _project_native(*zip(*small, strict=True), height_width, mode) if small else []:
+    z, projected = None, _project_native(*zip(*small, strict=True), height_width, mode) if small else []
+    for own, native in projected:
         picked = _pick(native, _sources(own, height_width, places, mode, native))
         z = picked if z is None else z.add_(picked)
     for feature, part in large:
         sources = _sources(feature.shape[2:], height_width, places, mode, feature)
         z = _add_product(z, _pick(_rows(feature), sources), part)
-    narrow = z.to(weight.dtype)
-    if narrow.dtype != z.dtype and not all_finite(narrow):
+    z = z.to(weight.dtype)
+    # What is not finite shows in what is computed of it, of which there is less to read. What no pixel takes from a
+    # small map counts as well: the weight's gradient would multiply it by zero.
+    if not all_finite(z, *(native for _, native in projected)):
+        check_finite(weight=weight, features=features)
         raise ValueError(f"features: their projection is too large for {weight.dtype}")
-    return narrow
+    return z
 
 
 def _project_native(

@@ -77,16 +77,19 @@ def modulated_conv2d(
     resample_filter: Tensor | None = None,
     offset: Tensor | None = None,
     gain: float = 1.0,
+    bias: Tensor | None = None,
+    slope: float = 1.0,
 ) -> Tensor:
     """Karras et al. 2020, Section 2.2: weights scaled per sample, then a convolution with one group per sample."""
     n, c, h, w = x.shape
     scaled = weight[None] * styles[:, None, :, None, None]
     if demodulate:
         scaled = scaled * (scaled.square().sum(dim=(2, 3, 4), keepdim=True) + 1e-8).rsqrt()
-    merged = x.reshape(1, n * c, h, w)
+    merged, scaled = x.reshape(1, n * c, h, w), scaled.to(x.dtype)
     if up == 1:
         y = F.conv2d(merged, scaled.flatten(0, 1), padding=weight.shape[-1] // 2, groups=n).reshape(n, -1, h, w)
     else:
         y = F.conv_transpose2d(merged, scaled.transpose(1, 2).flatten(0, 1), stride=2, groups=n)
         y = filter_maps(y.reshape(n, -1, 2 * h + 1, 2 * w + 1), resample_filter, 1, (1, 1), 4.0)
-    return y * gain if offset is None else y * gain + offset
+    y = y * gain if offset is None else y * gain + offset
+    return F.leaky_relu(y if bias is None else y + bias[:, None, None], slope)

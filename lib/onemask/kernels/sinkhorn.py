@@ -27,7 +27,9 @@ from torch import Tensor
 EXPONENT_ERROR = 2e-5
 LOST_MASS = 1e-7
 NARROW = 60
-BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 24}  # numbers of a block of rows; on a CPU 512 KB, which a core's cache holds
+# Numbers of a block of rows: on a CPU 512 KB, which a core's cache holds; on a GPU a launch costs more than its cache
+# saves.
+BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 28}
 Blocks = Sequence[Tensor]
 
 
@@ -67,19 +69,25 @@ def _scaling(
     coarse = scores.dtype != torch.float64 and largest * 2.0**-24 <= EXPONENT_ERROR
     dtype = torch.float32 if coarse else torch.float64
     r, c = r.to(dtype), c.to(dtype)
-    matrix, rows, u = scores.new_empty(scores.shape, dtype=dtype), torch.empty_like(r), torch.empty_like(r)
+    matrix = scores.new_empty(scores.shape, dtype=dtype)
+    rows, us = r.new_empty(iterations, len(r)), r.new_empty(iterations - 1, len(r))
     parts = _blocks(scores, len(c)), _blocks(matrix, len(c))
     v = _wide_columns(*parts, epsilon, c) if spread > NARROW else _narrow_columns(*parts, epsilon, c, high)
-    tiny = torch.finfo(dtype).tiny
-    lost = torch.zeros((), dtype=dtype, device=scores.device)
-    for _ in range(iterations - 1):
-        columns = one_iteration(matrix, v, r, rows, u)
-        lost = torch.maximum(lost, tiny * len(c) * v.max() / rows.min())
-        lost = torch.maximum(lost, tiny * len(r) * u.max() / columns.min())
-        v = c / columns
-    last_one(matrix, v, rows)
-    lost = torch.maximum(lost, tiny * len(c) * v.max() / rows.min())
-    return matrix if bool(lost < LOST_MASS) else None  # None for NaN too
+    vs, columns = [v], []
+    for row, u in zip(rows, us, strict=False):
+        columns.append(one_iteration(matrix, vs[-1], r, row, u))
+        vs.append(c / columns[-1])
+    last_one(matrix, vs[-1], rows[-1])
+    lost = _worst_ratio(vs, rows) * len(c)
+    if columns:
+        lost = torch.maximum(lost, _worst_ratio(us, columns) * len(r))
+    return matrix if bool(lost * torch.finfo(dtype).tiny < LOST_MASS) else None  # None for NaN too
+
+
+def _worst_ratio(scales: Blocks | Tensor, sums: Blocks | Tensor) -> Tensor:
+    """An iteration's largest scale over its smallest sum, in the worst of them."""
+    largest, smallest = (torch.stack([*part]) for part in (scales, sums))
+    return (largest.amax(1) / smallest.amin(1)).max()
 
 
 def _passes(triton: bool) -> tuple[Callable[..., Tensor], Callable[..., None]]:

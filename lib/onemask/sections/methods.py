@@ -45,7 +45,7 @@ class SwAVSettings(ViewSettings):
     patch_size: Positive = 64
     marginals: Literal["uniform", "pixel_distribution"] = "uniform"
     local_loss: bool = True
-    triton: bool = Field(False, description="Triton's kernels on a GPU (extra `triton`; docs/performance.md)")
+    triton: bool = Field(True, description="Triton's kernels on a GPU, where installed (docs/performance.md)")
 
 
 class SimCLRSettings(ViewSettings):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from onemask.kernels.modulated_conv import in_reading_order, modulated_conv2d, resample_kernel, upsample_maps
-from onemask.stylegan2.layers import GAIN, FullyConnected, activate
+from onemask.stylegan2.layers import GAIN, SLOPE, FullyConnected
 
 
 class Mapping(nn.Module):
@@ -54,11 +54,11 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor, random_noise: bool) -> Tensor:
         shape = (x.shape[0], 1, *self.noise_const.shape)
         noise = torch.randn(shape, device=x.device) if random_noise else self.noise_const[None, None]
-        offset, bias = noise * (self.noise_strength * GAIN), self.bias[:, None, None] * GAIN
+        offset, bias = noise * (self.noise_strength * GAIN), self.bias * GAIN
         # Demodulation makes the output blind to the scale of the weight; the gain keeps its small epsilon relevant.
         styles = self.affine(w) * self.weight_gain
-        y = modulated_conv2d(x, self.weight, styles, True, self.up, self.resample_filter, offset, gain=GAIN)
-        return activate(y.add_(bias.to(y.dtype)))
+        convolution = (x, self.weight, styles, True, self.up, self.resample_filter)
+        return modulated_conv2d(*convolution, offset, GAIN, bias, SLOPE)
 
 
 class ToRGB(nn.Module):

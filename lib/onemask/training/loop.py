@@ -39,7 +39,7 @@ from onemask.training.settings import TrainingSettings
 
 TERMS = ["loss_g", "loss_d", "r1", "gradient_penalty", "path_length"]  # 0 where a term is off
 METRICS = ["kimg", *TERMS, "overfitting", "ada_p", "images_per_second"]
-COUNTERS = ["step", "ada_p", "overfitting", "path_length"]
+COUNTERS = ["images", "ada_p", "overfitting", "path_length"]
 OVERFITTING_DECAY = 0.05  # of the running r_t, per step
 REMEDY = (
     "the last good state is kept; the same settings meet it again: a lower learning_rate or a higher r1_gamma, with"
@@ -56,10 +56,20 @@ class Trainer:
     average: Generator  # exponential moving average of the generator's weights
     optimizer_g: Adam
     optimizer_d: Adam
+    batch: int
     step: int = 0
     ada_p: float = 0.0
     overfitting: float = 0.0  # running r_t
     path_length: float = 0.0  # running mean, what path lengths are pulled towards
+
+    @property
+    def images(self) -> int:
+        """How many it has seen."""
+        return self.step * self.batch
+
+    @images.setter
+    def images(self, seen: int) -> None:
+        self.step = seen // self.batch
 
 
 def new_trainer(settings: TrainingSettings, seed: int, device: torch.device) -> Trainer:
@@ -74,7 +84,7 @@ def new_trainer(settings: TrainingSettings, seed: int, device: torch.device) -> 
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     optimizer_g = _adam(generator, s, s.ppl_interval if s.ppl_weight else None)
     optimizer_d = _adam(discriminator, s, s.r1_interval if s.r1_gamma else None)
-    return Trainer(generator, discriminator, average, optimizer_g, optimizer_d)
+    return Trainer(generator, discriminator, average, optimizer_g, optimizer_d, s.batch)
 
 
 def _adam(network: nn.Module, settings: TrainingSettings, interval: int | None) -> Adam:
@@ -220,7 +230,7 @@ def _r1_step(trainer: Trainer, settings: TrainingSettings, real: Tensor, world: 
 @torch.no_grad()
 def _update_average(trainer: Trainer, settings: TrainingSettings) -> None:
     """Average the weights with a half-life of ema_kimg, less at the start (ema_rampup of what was seen)."""
-    seen = (trainer.step + 1) * settings.batch
+    seen = trainer.images + trainer.batch
     half_life = min(settings.ema_kimg * 1000, seen * settings.ema_rampup)
     decay = 0.5 ** (settings.batch / max(half_life, 1e-8))
     for slow, fast in zip(trainer.average.parameters(), trainer.generator.parameters(), strict=True):
@@ -275,11 +285,11 @@ def average_row(row: dict[str, float], world: int, device: torch.device) -> dict
     return row if world == 1 else dict(zip(row, values.tolist(), strict=True))
 
 
-def _check_seen(path: Path, trainer: Trainer, settings: TrainingSettings, most: int, remedy: str) -> None:
+def _check_seen(path: Path, trainer: Trainer, kimg: float, most: int, remedy: str) -> None:
     """OnemaskError where a state has more than `most` steps behind it."""
     if trainer.step > most:
-        seen = trainer.step * settings.batch / 1000
-        raise OnemaskError(f"{path}: has seen {seen:g} thousand images, kimg is {settings.kimg:g}; {remedy}")
+        seen = trainer.images / 1000
+        raise OnemaskError(f"{path}: has seen {seen:g} thousand images, kimg is {kimg:g}; {remedy}")
 
 
 def _read_metrics(path: Path, kimg: float) -> list[dict[str, float]]:
@@ -321,8 +331,8 @@ def train(
     """Train up to `settings.kimg` thousand images, resuming from state_dir; yields the trainer at every snapshot.
 
     images: uint8 [M, 3, R, R] (a memory map will do). state_dir receives state.safetensors and metrics.csv. Where it is
-    empty, `start` is gone on with, the state of a training of the same networks, on other images say; what it has seen
-    counts.
+    empty, `start` is gone on with, the state of a training of the same networks (on other images, in other batches);
+    what it has seen counts.
     """
     size = settings.resolution
     if images.dtype != np.uint8 or images.shape[1:] != (3, size, size):
@@ -333,16 +343,16 @@ def train(
     total = math.ceil(settings.kimg * 1000 / settings.batch)
     if state.is_file():
         load_state(state, trainer)
-        _check_seen(state, trainer, settings, most=total, remedy="remove it")
+        _check_seen(state, trainer, settings.kimg, most=total, remedy="remove it")
     elif start:
         load_state(start, trainer, "start from a training of the same networks")
-        _check_seen(start, trainer, settings, most=total - 1, remedy="raise kimg")
-    rows = _read_metrics(metrics, trainer.step * settings.batch / 1000)
+        _check_seen(start, trainer, settings.kimg, most=total - 1, remedy="raise kimg")
+    rows = _read_metrics(metrics, trainer.images / 1000)
     every = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
-    window, clock, before = [], time.monotonic(), trainer.step * settings.batch
+    window, clock, before = [], time.monotonic(), trainer.images
     with tqdm(
         total=total * settings.batch,
-        initial=trainer.step * settings.batch,
+        initial=trainer.images,
         unit="img",
         mininterval=10,
         disable=rank > 0,
@@ -355,9 +365,9 @@ def train(
             rate = len(window) * settings.batch / (time.monotonic() - clock)
             means = mean_terms(window)
             counters = {"overfitting": trainer.overfitting, "ada_p": trainer.ada_p, "images_per_second": rate}
-            rows.append({"kimg": trainer.step * settings.batch / 1000, **means, **counters})
+            rows.append({"kimg": trainer.images / 1000, **means, **counters})
             check_weights(trainer)
-            seen = trainer.step * settings.batch
+            seen = trainer.images
             if rank == 0:  # the state last: what a kill keeps from being written is written again
                 if is_milestone(settings, before, seen):
                     save_generator(state_dir / f"milestones/{seen:09d}.safetensors", trainer.average)

@@ -92,7 +92,7 @@ def draw(curves: pd.DataFrame, path: Path, machine: str) -> None:
         axis.set_xticks(part["value"], [str(value) for value in part["value"]])
         axis.minorticks_off()
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter("{x:,.3g}")
+        axis.yaxis.set_major_formatter("{x:,g}")
         axis.set_title(f"{kernel}\nexponents: {', '.join(exponents)}", fontsize=8)
         axis.set(xlabel=against, ylabel="ms")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)

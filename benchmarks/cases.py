@@ -226,7 +226,7 @@ def sinkhorn_cases(shapes: Shapes, device: str) -> Iterator[Case]:
     cosines = (torch.rand(2000, min(512, shapes.prototypes), generator=random) * 1.99 - 0.995).to(device)
     exact = reference.sinkhorn_log_domain(cosines, 0.003, 10)
     yield Case(
-        "Sinkhorn, cosines to 0.995 at epsilon 0.003",
+        f"Sinkhorn, cosines to 0.995 at epsilon 0.003{', in Triton' if triton else ''}",
         "the log domain in float64",
         lambda: ours(cosines, 0.003, 10),
         lambda: reference.sinkhorn_log_domain(cosines, 0.003, 10),

@@ -83,7 +83,7 @@ def tf32(allowed: bool) -> Iterator[None]:
 
 
 @functools.cache
-def matrix_rate(device: str, precision: str = "float32", rounds: int = 5) -> float:
+def matrix_rate(device: str, precision: str, rounds: int = 5) -> float:
     """FLOP per second of a product of large square matrices; `precision` float32, tf32 or bfloat16."""
     size, dtype = 8192 if device == "cuda" else 2048, torch.bfloat16 if precision == "bfloat16" else torch.float32
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))

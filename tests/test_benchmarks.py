@@ -5,7 +5,7 @@ import pytest
 import torch
 from benchmarks import growth, pipeline
 from benchmarks.__main__ import app
-from benchmarks.cases import cases
+from benchmarks.cases import cases, gpu_generator_cases
 from benchmarks.measure import MB, peak_bytes
 from benchmarks.methods import labelled, segmenters
 from benchmarks.shapes import SMALL
@@ -65,6 +65,15 @@ def test_a_generator_in_bfloat16_is_labelled_as_its_whole_map_is():
 def test_a_graph_gives_what_the_launches_give():
     rows = pipeline.measured(SMALL, pipeline.Setting(SMALL.resolution, 1, graph=True), "cuda", 1)
     assert all(row["apart"] < 1e-3 for row in rows[1:])
+
+
+def test_the_gpu_s_rows_of_the_generator_agree_with_single_precision():
+    torch.manual_seed(0)
+    generator = Generator(32, 32, 16, channel_base=256, channel_max=16, mapping_layers=2).eval().requires_grad_(False)
+    found = list(gpu_generator_cases(generator, generator.synthesize, generator.sample_ws(range(2), 0.7)))
+    assert [case.precision for case in found] == ["tf32", "bfloat16"] and found[0].bytes == 2 * found[1].bytes > 0
+    assert all(case.error() <= case.tolerance for case in found) and found[1].error() > 0
+    assert generator.synthesis.compute_dtype == torch.float32
 
 
 def test_a_machine_without_a_gpu_says_so(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from onemask.kernels.modulated_conv import (
     filter_maps,
     in_reading_order,
     modulated_conv2d,
+    per_sample_product,
     resample_kernel,
     upsample_maps,
 )
@@ -30,6 +31,17 @@ def test_modulated_convolution_equals_the_grouped_form(up, demodulate, size):
     for rest in ((), (offset, 1.5, torch.randn(7, generator=generator).double(), 0.2)):
         given = (x, weight, styles, demodulate, up, kernel, *rest)
         torch.testing.assert_close(modulated_conv2d(*given), reference.modulated_conv2d(*given))
+
+
+def test_the_product_of_few_outputs_equals_the_grouped_form():
+    x, weight, styles = torch.randn(2, 5, 3, 4), torch.randn(3, 5, 1, 1), torch.randn(2, 5)
+    x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    found = per_sample_product(x, weight, styles)
+    expected = reference.modulated_conv2d(x, weight, styles, demodulate=False)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    cotangent = torch.randn_like(expected)
+    gradients = (torch.autograd.grad(y, x, cotangent)[0] for y in (found, expected))
+    torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("up", [1, 2])

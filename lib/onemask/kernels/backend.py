@@ -1,12 +1,13 @@
-"""Where Triton's kernels run: on a GPU, with the package and a C compiler, which builds their launchers."""
+"""Where Triton's kernels run: on a GPU where a first launch of one succeeds. ONEMASK_TRITON=0 keeps all to torch."""
 
 from __future__ import annotations
 
 import functools
 import importlib.util
 import os
-import shutil
+import sys
 
+import torch
 from torch import Tensor
 
 WIDEST = 1 << 14  # numbers of a row that a program of onemask.kernels.fused holds: wider ones leave the registers
@@ -14,11 +15,28 @@ WIDEST = 1 << 14  # numbers of a row that a program of onemask.kernels.fused hol
 
 @functools.cache
 def triton_works() -> bool:
-    """Whether Triton can be imported and finds a compiler."""
-    compilers = (os.environ.get("CC"), "cc", "gcc", "clang")
-    return bool(importlib.util.find_spec("triton")) and any(name and shutil.which(name) for name in compilers)
+    """Whether Triton compiles and runs here: it needs a C compiler, Python's headers and a GPU that it knows.
+
+    Where it is installed and does not, a line says why.
+    """
+    if os.environ.get("ONEMASK_TRITON") == "0" or importlib.util.find_spec("triton") is None:
+        return False
+    try:
+        _first_launch()
+    except Exception as error:  # of Triton's many, none may stop a job that torch can do
+        print(f"without Triton's kernels, which do not run here: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def uses_triton(tensor: Tensor) -> bool:
     """Whether what is computed of this tensor goes by Triton, unless it is asked for otherwise."""
     return tensor.is_cuda and triton_works()
+
+
+def _first_launch() -> None:
+    from onemask.kernels import fused_convolution
+
+    one = torch.ones(1, 1, 1, 1, device="cuda")
+    fused_convolution.scaled(one, one[:, :, 0, 0])
+    torch.cuda.synchronize()

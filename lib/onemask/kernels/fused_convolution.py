@@ -15,11 +15,11 @@ from torch import Tensor
 from onemask.kernels.fused import on
 
 COLUMNS, CHANNELS, WARPS = 16, 64, 4  # pixels of a row, channels, and warps of a program
-ROWS = 16  # of a program of the filter: it reads each row of its input once
+ROWS = 16  # of a program of the filter, which goes down them and adds each input row to the four that need it
 
 
 def scaled(x: Tensor, scale: Tensor) -> Tensor:
-    """x [N, C, h, w] times scale [N, C], channels last; torch's kernel for that takes twice as long."""
+    """x [N, C, h, w] times scale [N, C], channels last."""
     return finish(x, scale, None, None, 1.0, None)
 
 
@@ -38,9 +38,8 @@ def finish(
         height, width = height - 1, width - 1
         rows = min(ROWS, triton.next_power_of_2(height))
     y = torch.empty((count, channels, height, width), dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    scale = scale.expand(count, channels).contiguous()
+    scale = scale.expand(count, channels)
     per_image = 0 if offset is None or len(offset) == 1 else height * width
-    offset = offset if offset is None else offset.contiguous()
     block = min(CHANNELS, triton.next_power_of_2(channels))
     across = triton.cdiv(width, COLUMNS)
     grid = (across * triton.cdiv(height, rows), triton.cdiv(channels, block), count)
@@ -48,8 +47,9 @@ def finish(
     options |= {"UP": resample_filter is not None, "OFFSET": offset is not None, "BIAS": bias is not None}
     with on(x.device):
         # What is None is never read.
-        pointers = [x if tensor is None else tensor for tensor in (offset, bias, resample_filter)]
-        _finish[grid](x, scale, *pointers, y, channels, height, width, across, per_image, slope, **options)
+        given = (scale, offset, bias, resample_filter)
+        pointers = [x if tensor is None else tensor.float().contiguous() for tensor in given]
+        _finish[grid](x, *pointers, y, channels, height, width, across, per_image, slope, **options)
     return y
 
 

@@ -82,7 +82,7 @@ def modulated_conv2d(
     if up == 2 and (resample_filter is None or tuple(resample_filter.shape) != (4, 4)):
         raise ValueError("resample_filter: up=2 needs one of 4 x 4 taps")
     if x.is_cuda and not demodulate and weight.shape[2] == 1 and offset is None and bias is None and slope == 1:
-        return _per_sample_product(x, weight * gain, styles)
+        return per_sample_product(x, weight * gain, styles)
     x = _scaled(x, styles)
     kernel = weight.to(x.dtype)
     if up == 2:
@@ -93,15 +93,25 @@ def modulated_conv2d(
     return _finished(x, scale, offset, bias, slope, resample_filter if up == 2 else None)
 
 
-def _per_sample_product(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
+def per_sample_product(x: Tensor, weight: Tensor, styles: Tensor) -> Tensor:
     """A 1 x 1 convolution with weights scaled per sample: of few outputs, it reads x once and writes no copy of it."""
     scaled = (weight.flatten(1) * styles[:, None]).to(x.dtype)
     rows = torch.bmm(x.flatten(2).transpose(1, 2), scaled.transpose(1, 2))
     return rows.transpose(1, 2).unflatten(2, x.shape[2:])
 
 
+def _wanted(*tensors: Tensor | None) -> bool:
+    """Whether a gradient is."""
+    return any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+def _fused(x: Tensor, *tensors: Tensor | None) -> bool:
+    """Whether what is computed of these goes by onemask.kernels.fused_convolution."""
+    return uses_triton(x) and x.dtype != torch.float64 and not _wanted(*tensors)
+
+
 def _scaled(x: Tensor, styles: Tensor) -> Tensor:
-    if uses_triton(x) and not (x.requires_grad or styles.requires_grad) and x.dtype != torch.float64:
+    if _fused(x, x, styles):
         from onemask.kernels import fused_convolution
 
         return fused_convolution.scaled(x, styles)
@@ -112,16 +122,19 @@ def _finished(
     x: Tensor, scale: Tensor, offset: Tensor | None, bias: Tensor | None, slope: float, resample_filter: Tensor | None
 ) -> Tensor:
     """What follows a convolution: the low-pass filter of an up-convolution, scale, noise, bias, leaky ReLU."""
-    wanted = any(part is not None and part.requires_grad for part in (x, scale, offset, bias))
-    # An offset per channel, which no network of ours has, is torch's.
-    if uses_triton(x) and not wanted and x.dtype != torch.float64 and (offset is None or offset.shape[1:2] == (1,)):
+    given = (x, scale, offset, bias)
+    border = 0 if resample_filter is None else 1
+    noise = {(images, 1, x.shape[2] - border, x.shape[3] - border) for images in (1, len(x))}
+    # An offset of another shape, which no network of ours has, is torch's.
+    if _fused(x, *given) and (offset is None or tuple(offset.shape) in noise):
         from onemask.kernels import fused_convolution
 
         return fused_convolution.finish(x, scale, offset, bias, slope, resample_filter)
     if resample_filter is not None:
         x = filter_maps(x, resample_filter, gain=4.0)
     scale = scale.to(x.dtype)[:, :, None, None]
-    y = x * scale if offset is None else torch.addcmul(offset.to(x.dtype), x, scale, out=None if wanted else x)
+    in_place = None if _wanted(*given) else x
+    y = x * scale if offset is None else torch.addcmul(offset.to(x.dtype), x, scale, out=in_place)
     if bias is not None:
         y.add_(bias.to(y.dtype)[:, None, None])
     return y if slope == 1 else F.leaky_relu(y, slope, inplace=True)

@@ -5,7 +5,8 @@ numbers per image. A linear map commutes with both steps, W concat(U(H_l)) = sum
 applied to each map at its native size; and where only some pixels are needed, only those are gathered, before the
 projection or after it, whichever is less to multiply.
 
-Arguments that do not fit, or that hold NaN or an infinity, are a ValueError that names them.
+Arguments that do not fit, or that hold NaN or an infinity that result or gradient would meet, are a ValueError that
+names them.
 
 `size` is the target height and width (one int for a square); `mode` is "nearest" or "bilinear", the latter from each
 map directly to the target size with align_corners=False. Maps larger than the target are sampled by the same rule.

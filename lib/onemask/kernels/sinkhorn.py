@@ -46,7 +46,8 @@ def sinkhorn(
 
     `epsilon` weighs the entropy (20 / K is the paper's rule of thumb, Section 9.2). The marginals [B] and [K] are
     non-negative and need not be normalised; None is uniform (the equipartition of Eq. A2). `triton` iterates by
-    onemask.kernels.fused. ValueError names the argument that is empty, of the wrong shape, not finite or out of range.
+    onemask.kernels.fused. Beside the result it takes 2 (B + K) numbers an iteration. ValueError names the argument that
+    is empty, of the wrong shape, not finite or out of range.
     """
     _check(scores, epsilon, iterations)
     count, prototypes = scores.shape
@@ -78,16 +79,15 @@ def _scaling(
         columns.append(one_iteration(matrix, vs[-1], r, row, u))
         vs.append(c / columns[-1])
     last_one(matrix, vs[-1], rows[-1])
-    lost = _worst_ratio(vs, rows) * len(c)
+    lost = _worst_ratio(torch.stack(vs), rows) * len(c)
     if columns:
-        lost = torch.maximum(lost, _worst_ratio(us, columns) * len(r))
+        lost = torch.maximum(lost, _worst_ratio(us, torch.stack(columns)) * len(r))
     return matrix if bool(lost * torch.finfo(dtype).tiny < LOST_MASS) else None  # None for NaN too
 
 
-def _worst_ratio(scales: Blocks | Tensor, sums: Blocks | Tensor) -> Tensor:
-    """An iteration's largest scale over its smallest sum, in the worst of them."""
-    largest, smallest = (torch.stack([*part]) for part in (scales, sums))
-    return (largest.amax(1) / smallest.amin(1)).max()
+def _worst_ratio(scales: Tensor, sums: Tensor) -> Tensor:
+    """An iteration's largest scale over its smallest sum, in the worst of the rows, an iteration each."""
+    return (scales.amax(1) / sums.amin(1)).max()
 
 
 def _passes(triton: bool) -> tuple[Callable[..., Tensor], Callable[..., None]]:

@@ -130,6 +130,8 @@ def load_state(path: Path, trainer: Trainer, remedy: str = "remove it to start a
             network.load_state_dict(own)
         except RuntimeError:
             raise OnemaskError(f"{path}: was written with other settings; {remedy}") from None
+    if "step" in counters:  # an older version's, of batches of this size
+        counters.setdefault("images", counters["step"] * trainer.batch)
     if missing := [name for name in COUNTERS if name not in counters]:
         raise OnemaskError(f"{path}: an older version's, without {missing[0]}; {remedy}")
     for part, (optimizer, network) in _optimizers(trainer).items():
@@ -232,7 +234,7 @@ def _update_average(trainer: Trainer, settings: TrainingSettings) -> None:
     """Average the weights with a half-life of ema_kimg, less at the start (ema_rampup of what was seen)."""
     seen = trainer.images + trainer.batch
     half_life = min(settings.ema_kimg * 1000, seen * settings.ema_rampup)
-    decay = 0.5 ** (settings.batch / max(half_life, 1e-8))
+    decay = 0.5 ** (trainer.batch / max(half_life, 1e-8))
     for slow, fast in zip(trainer.average.parameters(), trainer.generator.parameters(), strict=True):
         slow.lerp_(fast, 1 - decay)
     trainer.average.mapping.w_avg.copy_(trainer.generator.mapping.w_avg)

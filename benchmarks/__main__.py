@@ -13,15 +13,7 @@ from tqdm import tqdm
 
 from benchmarks import growth, pipeline
 from benchmarks.cases import GPU_FLOOR, Case, cases, lightly_sinkhorn
-from benchmarks.measure import (
-    MB,
-    copy_bandwidth,
-    interleaved,
-    kernel_seconds,
-    machine,
-    matrix_rate,
-    peak_bytes,
-)
+from benchmarks.measure import MB, copy_bandwidth, interleaved, kernel_seconds, machine, matrix_rate, peak_bytes
 from benchmarks.report import draw, pipeline_table, table
 from benchmarks.shapes import PAPER, SMALL
 from onemask.files import write_csv, write_text

@@ -134,6 +134,8 @@ def test_convolutions_name_what_does_not_fit():
         ("weight", {"weight": random(5, 3, 5, 5)}),
         ("weight", {"weight": random(5, 3, 1, 1), "up": 2}),
         ("resample_filter", {"up": 2}),
+        ("offset", {"offset": random(2, 5, 4, 4)}),
+        ("offset", {"offset": random(1, 1, 1, 4)}),
         ("resample_filter", {"up": 2, "resample_filter": random(3, 3)}),
     ):
         with pytest.raises(ValueError, match=f"^{name}: "):

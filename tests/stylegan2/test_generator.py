@@ -56,11 +56,11 @@ def test_the_order_of_a_weight_in_memory_changes_nothing(up):
 
 def test_offset_and_gain_apply_to_the_right_terms():
     x, weight, styles = torch.randn(2, 3, 4, 4), torch.randn(5, 3, 3, 3), torch.randn(2, 3)
-    plain, offset = modulated_conv2d(x, weight, styles), torch.randn(5, 4, 4)
+    plain, offset = modulated_conv2d(x, weight, styles), torch.randn(1, 1, 4, 4)
     shifted = modulated_conv2d(x, weight, styles, offset=offset, gain=3.0)
     torch.testing.assert_close(shifted, plain * 3 + offset, atol=1e-5, rtol=1e-5)
     modulated_conv2d(x, weight, styles, offset=offset.requires_grad_()).sum().backward()
-    assert torch.equal(offset.grad, torch.full_like(offset, 2))
+    assert torch.equal(offset.grad, torch.full_like(offset, 2 * 5))  # of two images, five channels each
 
 
 def test_upsampling_equals_zero_stuffing():

@@ -1,4 +1,7 @@
-"""Where Triton's kernels run: on a GPU where a first launch of one succeeds. ONEMASK_TRITON=0 keeps all to torch."""
+"""What a device asks for: rows at a time, and Triton on a GPU where a first launch succeeds.
+
+ONEMASK_TRITON=0 keeps all to torch.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,15 @@ import sys
 import torch
 from torch import Tensor
 
+# Numbers of a block of rows: on a CPU 512 KB, which a core's cache holds; on a GPU a launch costs more than its cache
+# saves.
+BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 28}
 WIDEST = 1 << 14  # numbers of a row that a program of onemask.kernels.fused holds: wider ones leave the registers
+
+
+def rows_of_block(columns: int, device: torch.device) -> int:
+    """Rows of a matrix that are computed at a time."""
+    return max(1, BLOCKS.get(device.type, BLOCKS["cpu"]) // columns)
 
 
 @functools.cache

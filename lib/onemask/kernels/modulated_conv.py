@@ -79,6 +79,9 @@ def modulated_conv2d(
         raise ValueError(f"styles: shape {tuple(styles.shape)}, expected {tuple(x.shape[:2])} as of x")
     if up not in (1, 2):
         raise ValueError(f"up: {up} is not 1 or 2")
+    noise = (1, up * x.shape[2], up * x.shape[3])
+    if offset is not None and (offset.shape[1:] != noise or len(offset) not in (1, len(x))):
+        raise ValueError(f"offset: shape {tuple(offset.shape)}, expected {(len(x), *noise)} or {(1, *noise)}")
     if up == 2 and (resample_filter is None or tuple(resample_filter.shape) != (4, 4)):
         raise ValueError("resample_filter: up=2 needs one of 4 x 4 taps")
     if x.is_cuda and not demodulate and weight.shape[2] == 1 and offset is None and bias is None and slope == 1:
@@ -107,11 +110,11 @@ def _wanted(*tensors: Tensor | None) -> bool:
 
 def _fused(x: Tensor, *tensors: Tensor | None) -> bool:
     """Whether what is computed of these goes by onemask.kernels.fused_convolution."""
-    return uses_triton(x) and x.dtype != torch.float64 and not _wanted(*tensors)
+    return uses_triton(x) and x.dtype != torch.float64 and not _wanted(x, *tensors)
 
 
 def _scaled(x: Tensor, styles: Tensor) -> Tensor:
-    if _fused(x, x, styles):
+    if _fused(x, styles):
         from onemask.kernels import fused_convolution
 
         return fused_convolution.scaled(x, styles)
@@ -122,18 +125,14 @@ def _finished(
     x: Tensor, scale: Tensor, offset: Tensor | None, bias: Tensor | None, slope: float, resample_filter: Tensor | None
 ) -> Tensor:
     """What follows a convolution: the low-pass filter of an up-convolution, scale, noise, bias, leaky ReLU."""
-    given = (x, scale, offset, bias)
-    border = 0 if resample_filter is None else 1
-    noise = {(images, 1, x.shape[2] - border, x.shape[3] - border) for images in (1, len(x))}
-    # An offset of another shape, which no network of ours has, is torch's.
-    if _fused(x, *given) and (offset is None or tuple(offset.shape) in noise):
+    if _fused(x, scale, offset, bias):
         from onemask.kernels import fused_convolution
 
         return fused_convolution.finish(x, scale, offset, bias, slope, resample_filter)
     if resample_filter is not None:
         x = filter_maps(x, resample_filter, gain=4.0)
     scale = scale.to(x.dtype)[:, :, None, None]
-    in_place = None if _wanted(*given) else x
+    in_place = None if _wanted(x, scale, offset, bias) else x
     y = x * scale if offset is None else torch.addcmul(offset.to(x.dtype), x, scale, out=in_place)
     if bias is not None:
         y.add_(bias.to(y.dtype)[:, None, None])

@@ -24,12 +24,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from onemask.kernels.backend import rows_of_block
+
 EXPONENT_ERROR = 2e-5
 LOST_MASS = 1e-7
 NARROW = 60
-# Numbers of a block of rows: on a CPU 512 KB, which a core's cache holds; on a GPU a launch costs more than its cache
-# saves.
-BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 28}
 Blocks = Sequence[Tensor]
 
 
@@ -119,7 +118,7 @@ def finish(matrix: Tensor, v: Tensor, rows: Tensor) -> None:
 
 def _blocks(tensor: Tensor, columns: int) -> Blocks:
     """Rows of a matrix [B, columns], or numbers [B] that belong to them, block by block."""
-    return tensor.split(max(1, BLOCKS.get(tensor.device.type, BLOCKS["cpu"]) // columns))
+    return tensor.split(rows_of_block(columns, tensor.device))
 
 
 def _narrow_columns(scores: Blocks, matrix: Blocks, epsilon: float, c: Tensor, high: float) -> Tensor:

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from onemask.kernels.backend import rows_of_block
 from onemask.kernels.checks import check_finite, check_floating
 
-# Numbers of a block of rows: on a CPU 512 KB, which a core's cache holds; on a GPU a launch costs more than its cache
-# saves.
-BLOCKS = {"cpu": 1 << 17, "cuda": 1 << 28}
 SAFE = (1e-25, 1e25)  # sums of a row's exponentials that lost nothing to underflow or overflow
 
 
@@ -93,7 +91,7 @@ def _fill_gradient(
     count, exact = len(scores), torch.promote_types(scores.dtype, torch.float32)
     loss = torch.zeros((), dtype=exact, device=scores.device)
     safe = torch.ones_like(loss, dtype=torch.bool)
-    rows = max(1, BLOCKS.get(scores.device.type, BLOCKS["cpu"]) // scores.shape[1])
+    rows = rows_of_block(scores.shape[1], scores.device)
     for s, q, out in zip(scores.split(rows), codes.split(rows), gradient.split(rows), strict=True):
         s, q = s.to(exact), q.to(exact)
         g = out if out.dtype == exact else torch.empty_like(s)

@@ -68,7 +68,8 @@ zoo: $(STAMP)
 SHOWN := results/real_faces.png results/swav_curves.png results/fig13.png results/figC4.png \
   $(CLASSES:%=results/demo/gallery/%.png)
 LARGE := results/fig_real_faces.png results/figC3.png  # a megabyte and more: shown as JPEG
-showcase: $(STAMP)  # pictures that README.md and docs/ show, but those of trainings of hours (Fig. C2, `downstream`) and of `make bench`
+showcase: $(STAMP)  # pictures that README.md and docs/ show, but those of trainings of hours (Fig. C2, `downstream`, full bags), the labelling page's and `make bench`'s
+	$(BIN)/pip install -q -c constraints.txt -e '.[landmarks]'
 	$(SNAKEMAKE) $(SHOWN) $(LARGE)
 	cp $(SHOWN) docs/showcase/
 	for name in $(basename $(notdir $(LARGE))); do \

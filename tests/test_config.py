@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+import yaml
 
 from onemask import sections
 from onemask.config import REPOSITORY, json_schema, load_study, merge
@@ -308,3 +309,10 @@ def value_of(content, parts):
 def test_keys_that_do_not_exist_are_found_out():
     study = load_study({"study": "demo"}).model_dump()
     assert holds(study, ["classes", "<class>", "swav", "dim"]) and not holds(study, ["swav", "dims"])
+
+
+def test_the_study_of_an_exported_annotation_loads_as_the_document_writes_it():
+    text = (REPOSITORY / "docs/label.md").read_text()
+    (snippet,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    study = load_study({"study": "demo", **yaml.safe_load(snippet.replace("sha256: ...", f"sha256: {'0' * 64}"))})
+    assert study.classes["face"].annotated.file == "labelling-demo-face/annotated.npz"

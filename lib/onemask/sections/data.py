@@ -142,7 +142,7 @@ class ScansSettings(Section):
 
     version: Positive = 1
     root: str | None = Field(None, description="folder of the unpacked archive; null: scans are simulated")
-    crop: Positive | None = Field(None, description="pixels a side, before resizing; null: the study's resolution")
+    crop: Positive | None = Field(None, description="pixels a side, before resizing; null: the class's resolution")
     skip_bad: bool = Field(False, description="leave bad records out, and count them, instead of stopping")
     packing: Literal["easy", "full"] = Field("easy", description="of the simulated bags: onemask.demo.baggage.PACKINGS")
     train: Positive = Field(20_000, description="images simulated")

@@ -314,5 +314,5 @@ def test_keys_that_do_not_exist_are_found_out():
 def test_the_study_of_an_exported_annotation_loads_as_the_document_writes_it():
     text = (REPOSITORY / "docs/label.md").read_text()
     (snippet,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
-    study = load_study({"study": "demo", **yaml.safe_load(snippet.replace("sha256: ...", f"sha256: {'0' * 64}"))})
+    study = load_study({"study": "demo", **yaml.safe_load(snippet.replace("sha256: ...", f"sha256: {'a' * 64}"))})
     assert study.classes["face"].annotated.file == "labelling-demo-face/annotated.npz"

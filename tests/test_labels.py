@@ -23,6 +23,8 @@ def test_names_and_colours_in_order_and_rare_ones_apart(tmp_path):
     ("text", "message"),
     [
         ("- background", "not a label list"),
+        ("", "not a label list"),
+        ("labels: {a: [", "not a label list"),
         ("labels: {eye: '#000000'}", "the first label must be 'background'"),
         ("labels:\n  background: '#000000'\n  eye: #e69f00\n", "label 'eye': None is no colour; .* in quotes"),
         ("labels: {background: '#000000', eye: red}", "label 'eye': 'red' is no colour"),
@@ -33,5 +35,6 @@ def test_names_and_colours_in_order_and_rare_ones_apart(tmp_path):
     ],
 )
 def test_what_is_no_label_list_is_one_line(tmp_path, text, message):
-    with pytest.raises(OnemaskError, match=message):
+    with pytest.raises(OnemaskError, match=message) as caught:
         read_labels(written(tmp_path, text))
+    assert "\n" not in str(caught.value)

@@ -27,7 +27,7 @@ def test_the_annotated_face_is_not_among_the_unseen() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"swav": {"temprature": 0.1}}, "swav.temprature: Extra inputs"),
+        ({"swav": {"temprature": 0.1}}, "swav.temprature: unknown key; did you mean 'temperature'"),
         ({"resolution": 100}, "resolution: "),
         ({"wheel": {"requirement": "random-face", "sha256": "0" * 64}}, "wheel.requirement: "),
         ({"unseen": []}, "unseen: "),

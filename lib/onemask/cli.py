@@ -41,7 +41,7 @@ def annotate(
     truncation: Annotated[float, typer.Option(min=0.0, max=1.0, help="psi of the samples")] = 0.7,
     seed: int = 0,
     most_certain: Annotated[
-        float, typer.Option(min=0.01, max=1.0, help="share of images to keep, the most certain (heads and datasetgan alone)")
+        float, typer.Option(min=0.01, max=1.0, help="share of images to keep, the most certain (heads, datasetgan)")
     ] = 1.0,
     batch: Annotated[int, typer.Option(min=1)] = 8,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,

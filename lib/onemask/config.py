@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from functools import cache, reduce
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from onemask.errors import OnemaskError
+from onemask.files import read_yaml
 from onemask.sections import (
     HEAD_EXTRAS,
     PER_CLASS,
@@ -30,6 +29,7 @@ from onemask.sections import (
     MethodSettings,
     Study,
     check_clustering,
+    one_line,
 )
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -63,7 +63,7 @@ def load_study(config: Mapping[str, Any], root: Path = REPOSITORY) -> Study:
     try:
         checked = Study.model_validate(study)
     except ValidationError as error:
-        raise OnemaskError(f"config of study {name}: {_one_line(error)}") from None
+        raise OnemaskError(f"config of study {name}: {one_line(error, Study)}") from None
     _check_names(checked, root)
     return checked
 
@@ -84,10 +84,7 @@ def _study_layers(name: str, root: Path) -> list[dict[str, Any]]:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise OnemaskError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise OnemaskError(f"{path}: must be a mapping of keys to values")
     return content
@@ -263,43 +260,13 @@ def _check_grid(study: Study, where: str, key: str, values: list[Any]) -> None:
         try:
             models[section].model_validate(merge(own.model_dump(), _nested(".".join(path), value)))
         except ValidationError as error:
-            raise OnemaskError(f"config: {where}: {_one_line(error, models[section])}") from None
+            raise OnemaskError(f"config: {where}: {one_line(error, models[section])}") from None
 
 
 def _check_known(where: str, names: Any, known: Any, kind: str) -> None:
     for name in names:
         if name not in known:
             raise OnemaskError(f"config: {where}: {name!r} is no {kind}; there are {', '.join(known)}")
-
-
-def _one_line(error: ValidationError, model: Any = Study) -> str:
-    """The first problem of a validation, by its dotted key, and how many different ones there are beside it."""
-    problems = error.errors(include_url=False)
-    path, more = problems[0]["loc"], len({(p["type"], p["loc"][-1:], str(p["input"])) for p in problems}) - 1
-    return f"{'.'.join(map(str, path))}: {_message(problems[0], model)}" + (f" (and {more} more)" if more else "")
-
-
-def _message(problem: Mapping[str, Any], model: Any) -> str:
-    if problem["type"] == "missing":
-        return "is required"
-    if problem["type"] != "extra_forbidden":
-        return f"{problem['msg'].removeprefix('Value error, ')} (got {str(problem['input'])[:80]!r})"
-    known = list(_keys_at(model, problem["loc"][:-1]))
-    guess = get_close_matches(str(problem["loc"][-1]), known, 1)
-    return f"unknown key; did you mean {guess[0]!r}?" if guess else f"unknown key; there are {', '.join(known)}"
-
-
-def _keys_at(model: Any, path: tuple[Any, ...]) -> Iterator[str]:
-    """Field names of the model found by following `path` from `model` through fields and mapping values."""
-    for part in path:
-        fields = getattr(model, "model_fields", None)
-        model = fields[part].annotation if fields and part in fields else _value_type(model)
-    yield from getattr(model, "model_fields", {})
-
-
-def _value_type(annotation: Any) -> Any:
-    arguments = get_args(annotation)
-    return arguments[-1] if arguments else None
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reading and writing: atomic writes, checksums, safetensors, npz, images, csv and json."""
+"""Reading and writing: atomic writes, checksums, safetensors, npz, images, csv, json and yaml."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from PIL import Image
 
 from onemask.errors import OnemaskError
@@ -64,6 +65,19 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise OnemaskError(f"{path}: cannot be read as JSON ({error})") from None
+
+
+def read_yaml(
+    path: str | Path, what: str = "readable as YAML", parse: Callable[[Any], Any] = lambda content: content
+) -> Any:
+    """`parse` of a YAML file's plain values; OnemaskError where they cannot be read, or `parse` cannot take them.
+
+    It says in one line that the file is not `what`, and why.
+    """
+    try:
+        return parse(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
+        raise OnemaskError(f"{path}: not {what} ({' '.join(str(error).split())})") from None
 
 
 def write_csv(path: str | Path, rows: Iterable[Mapping[str, Any]], columns: list[str]) -> None:

@@ -6,9 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from onemask.errors import OnemaskError
+from onemask.files import read_yaml
 
 MOST = 256  # label maps are bytes
 COLOUR = re.compile("#[0-9a-fA-F]{6}")
@@ -34,11 +33,11 @@ class LabelSet:
 
 def read_labels(path: str | Path) -> LabelSet:
     """Read config/labels/<class>.yaml: `labels` and `rare`, each a mapping of name to "#rrggbb", background first."""
-    try:
-        entries = yaml.safe_load(Path(path).read_text())
-        labels, rare = dict(entries["labels"]), dict(entries.get("rare") or {})
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise OnemaskError(f"{path}: not a label list ({error}); see config/labels/face.yaml") from None
+    labels, rare = read_yaml(
+        path,
+        "a label list like config/labels/face.yaml",
+        lambda entries: (dict(entries["labels"]), dict(entries.get("rare") or {})),
+    )
     if next(iter(labels), None) != "background":
         raise OnemaskError(f"{path}: the first label must be 'background'")
     if len(labels) > MOST:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from onemask.data.polygons import PolygonAnnotation, rasterise, read_polygons
 from onemask.errors import OnemaskError
+from onemask.files import read_yaml
 from onemask.labels import LabelSet
 from onemask.sections import (
     HeadSettings,
@@ -25,6 +25,7 @@ from onemask.sections import (
     Share,
     SimCLRSettings,
     SwAVSettings,
+    one_line,
 )
 
 
@@ -112,14 +113,9 @@ class RealFaces(Section):
 def load_real_faces(path: str | Path) -> RealFaces:
     """The study's file, checked; OnemaskError is one line with the first problem's key."""
     try:
-        content: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        return RealFaces.model_validate(content)
-    except (OSError, yaml.YAMLError) as error:
-        raise OnemaskError(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+        return RealFaces.model_validate(read_yaml(path))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise OnemaskError(f"{path}: {where}: {first['msg']} (got {first['input']!r})"[:300]) from None
+        raise OnemaskError(f"{path}: {one_line(error, RealFaces)}") from None
 
 
 def read_exemplar(path: str | Path, labels: LabelSet, size: int) -> tuple[PolygonAnnotation, np.ndarray]:

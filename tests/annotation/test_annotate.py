@@ -1,6 +1,7 @@
 """`onemask annotate`: a data set from one annotated image, interrupted and resumed, read back with pycocotools."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -126,6 +127,15 @@ def test_a_labeller_of_another_generator_is_refused(folder, made):
     save_generator(folder / "other.safetensors", Generator(8, 8, SIZE, channel_base=128, channel_max=8))
     with pytest.raises(OnemaskError, match="labeller: was fitted on another generator"):
         run(Request(folder / "other.safetensors", folder / "strange", 4, labellers=(made / "labeller",)))
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "labels: {a: [", "labels: {background: '#000000'}"])
+def test_a_labeller_with_damaged_labels_is_one_line(folder, made, tmp_path, text):
+    shutil.copytree(made / "labeller", tmp_path / "labeller")
+    (tmp_path / "labeller/labels.yaml").write_text(text)
+    with pytest.raises(OnemaskError, match=r"labels\.yaml: not a labe") as caught:
+        run(Request(folder / "g.safetensors", tmp_path / "out", 4, labellers=(tmp_path / "labeller",)))
+    assert "\n" not in str(caught.value)
 
 
 def test_several_labellers_make_one_data_set(folder, made):

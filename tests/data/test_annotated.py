@@ -13,6 +13,9 @@ LABELS = LabelSet(("background", "skin", "hair"), ("#000000", "#111111", "#22222
 class Generator:
     resolution, w_dim, num_ws = 6, 4, 5
 
+    def fingerprint(self):
+        return "these weights"
+
 
 @pytest.fixture
 def annotated():
@@ -45,6 +48,11 @@ def test_what_is_written_is_read(tmp_path, annotated):
     assert {name: list(indices) for name, indices in read.splits.items()} == {
         name: list(indices) for name, indices in annotated.splits.items()
     }
+
+
+def test_a_set_that_names_its_generator_and_labels_is_read_with_them_alone(tmp_path, annotated):
+    rewrite(tmp_path / "a.npz", annotated, metadata={"generator": "these weights", "labels": list(LABELS.names)})
+    assert len(read_annotated(tmp_path / "a.npz", LABELS, Generator()).ws) == 7
 
 
 def test_equal_sets_are_equal_bytes(tmp_path, annotated):
@@ -86,6 +94,9 @@ def test_splits(annotated):
             {"label_maps": np.zeros((7, 8, 8), np.uint8), "rare": {}, "second_label_maps": None},
             r"label maps are \[8, 8\], the generator makes 6 px images",
         ),
+        ({"metadata": {"generator": "others"}}, "was annotated on another generator, of other weights"),
+        ({"metadata": {"labels": ["background", "hair"]}}, "was labelled with background, hair; config/labels has"),
+        ({"second_label_maps": np.zeros((3, 5, 6), np.uint8)}, r"second_label_maps are \[3, 5, 6\], not like"),
     ],
 )
 def test_a_bad_set_is_one_line_that_names_the_file(tmp_path, annotated, changes, message):

@@ -345,7 +345,7 @@ def test_the_claims_on_synthetic_data_are_read_and_reported():
 
 def test_bad_claims_are_one_line(tmp_path):
     for entries, message in [
-        ([BETTER | {"metrik": 1}], "Claim metrik: Extra inputs"),
+        ([BETTER | {"metrik": 1}], "a claim's metrik: unknown key; did you mean 'metric'"),
         ([BETTER | {"kind": "share"}], "`above` belongs to kind share"),
         ([BETTER | {"kind": "precision"}], "goes without a `metric`"),
         ([BETTER, BETTER], "same id"),

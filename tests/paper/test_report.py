@@ -108,10 +108,12 @@ def test_a_claim_table_or_figure_that_nobody_made_is_one_line(tmp_path, key, val
 
 
 def test_a_damaged_list_of_sections_is_one_line(tmp_path):
-    (tmp_path / "s.yaml").write_text("sections: [{title: x}]")
-    with pytest.raises(OnemaskError, match="s.yaml: not the report's sections") as caught:
-        read_sections(tmp_path / "s.yaml")
-    assert "\n" not in str(caught.value)
+    texts = {"title: x": "not the report's sections", "sections: [{title: x}]": "paper: is required"}
+    for content, message in texts.items():
+        (tmp_path / "s.yaml").write_text(content)
+        with pytest.raises(OnemaskError, match=f"s.yaml: .*{message}") as caught:
+            read_sections(tmp_path / "s.yaml")
+        assert "\n" not in str(caught.value)
 
 
 def test_the_repository_s_own_sections_name_claims_that_there_are():

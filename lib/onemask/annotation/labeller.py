@@ -21,7 +21,7 @@ from onemask.clustering.samples import Samples, draw_samples
 from onemask.clustering.simclr import SimCLRSettings, train_simclr
 from onemask.clustering.swav import SwAVSettings, train_swav
 from onemask.errors import OnemaskError
-from onemask.files import read_safetensors, write_text
+from onemask.files import read_safetensors, read_yaml, write_text
 from onemask.labels import LabelSet, read_labels
 from onemask.progress import steps
 from onemask.seeds import derive_seed
@@ -184,12 +184,15 @@ def load_labeller(folder: str | Path, generator: FeatureGenerator) -> Labeller:
     folder = Path(folder)
     if not (folder / SEGMENTER).is_file() or not (folder / LABELS).is_file():
         raise OnemaskError(f"{folder}: no labeller; `onemask annotate --label-map ...` leaves one in OUT/labeller")
-    content = yaml.safe_load((folder / LABELS).read_text(encoding="utf-8"))
-    if content.get("generator") != generator.fingerprint():
-        raise OnemaskError(f"{folder}: was fitted on another generator, of other weights")
-    name = content.get("clustering")
-    clustering = LOADERS[name](folder / CLUSTERING).to(generator.device) if name else None
     labels = read_labels(folder / LABELS)
+    fingerprint, load = read_yaml(
+        folder / LABELS,
+        "a labeller's labels",
+        lambda content: (content["generator"], LOADERS[content["clustering"]] if content["clustering"] else None),
+    )
+    if fingerprint != generator.fingerprint():
+        raise OnemaskError(f"{folder}: was fitted on another generator, of other weights")
+    clustering = load(folder / CLUSTERING).to(generator.device) if load else None
     num_labels = read_safetensors(folder / SEGMENTER)[1].get("num_labels")
     if num_labels != len(labels):
         raise OnemaskError(f"{folder}: its segmenter has {num_labels} labels, {LABELS} lists {len(labels)}")

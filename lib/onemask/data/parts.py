@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
 
 from onemask.errors import OnemaskError
+from onemask.files import read_yaml
 from onemask.labels import LabelSet
 
 Parts = Sequence[tuple[str, np.ndarray]]
@@ -44,12 +45,12 @@ class PartMapping:
 
 def read_mapping(path: str | Path, labels: LabelSet) -> PartMapping:
     """Read config/datasets/<data set>.<class>.yaml; OnemaskError names a label that the class does not have."""
-    try:
-        content = yaml.safe_load(Path(path).read_text("utf-8"))
+
+    def parse(content: Any) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         parts = {str(part): str(label) for part, label in content["parts"].items()}
-        rare = {str(label): tuple(map(str, names)) for label, names in (content.get("rare") or {}).items()}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise OnemaskError(f"{path}: not a mapping of parts ({' '.join(str(error).split())})") from None
+        return parts, {str(label): tuple(map(str, names)) for label, names in (content.get("rare") or {}).items()}
+
+    parts, rare = read_yaml(path, "a mapping of parts", parse)
     if unknown := [name for name in (*parts.values(), *rare) if name not in (*labels.names, *labels.rare)]:
         raise OnemaskError(f"{path}: {unknown[0]!r} is no label of the class; it has {', '.join(labels.names)}")
     return PartMapping(str(path), parts, rare)

@@ -13,13 +13,14 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from onemask.errors import OnemaskError
 from onemask.evaluation import bootstrap
 from onemask.evaluation.metrics import AREAS, KEYS, METRICS, SECONDS, image_scores, read_rows
 from onemask.evaluation.rare import outcomes
+from onemask.files import read_yaml
+from onemask.sections.base import one_line
 
 LEVEL = 0.05
 ALL = "all"  # scope of a claim as a whole; a part's is its class or label
@@ -96,14 +97,11 @@ class Untested(Exception):
 
 def read_claims(path: str | Path) -> list[Claim]:
     """The list `claims` of config/claims.yaml; OnemaskError in one line."""
+    entries = read_yaml(path, "a list of claims", lambda content: list(content["claims"]))
     try:
-        claims = [Claim.model_validate(entry) for entry in yaml.safe_load(Path(path).read_text("utf-8"))["claims"]]
+        claims = [Claim.model_validate(entry) for entry in entries]
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "claim"
-        raise OnemaskError(f"{path}: {error.title} {where}: {problem['msg']} (got {problem['input']!r:.80})") from None
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise OnemaskError(f"{path}: not a list of claims ({' '.join(str(error).split())})") from None
+        raise OnemaskError(f"{path}: a claim's {one_line(error, Claim)}") from None
     names = [claim.id for claim in claims]
     if len(set(names)) < len(names):
         raise OnemaskError(f"{path}: two claims have the same id; give each its own")

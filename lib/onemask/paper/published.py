@@ -6,9 +6,8 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from onemask.errors import OnemaskError
+from onemask.files import read_yaml
 
 Table2 = Mapping[str, Mapping[str, tuple[float, float]]]
 T = TypeVar("T")
@@ -163,11 +162,7 @@ def counterpart(key: str | None, rows: Container[str]) -> str | None:
 
 
 def _read(path: str | Path, parse: Callable[[Any], T]) -> T:
-    try:
-        return parse(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise OnemaskError(f"{path}: not the published figures ({reason}); restore it with `git checkout`") from None
+    return read_yaml(path, "the published figures, which `git checkout` restores", parse)
 
 
 def _floats(table: Mapping[str, Mapping[Any, Any]]) -> dict[str, dict[Any, float]]:

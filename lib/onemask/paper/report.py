@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from onemask.errors import OnemaskError
 from onemask.evaluation.claims import ALL, NOT_TESTED
-from onemask.files import write_text
+from onemask.files import read_yaml, write_text
 from onemask.paper.style import escape
+from onemask.sections.base import one_line
 
 PACKAGES = ("booktabs", "graphicx", "array", "[margin=2cm]{geometry}", "[T1]{fontenc}")
 PLURAL = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided", NOT_TESTED: NOT_TESTED}
@@ -69,10 +69,11 @@ def make(inputs: Mapping[str, Any], outputs: Mapping[str, str], options: Mapping
 
 def read_sections(path: str | Path) -> list[Section]:
     """The sections in order; OnemaskError names the file and what is wrong with it."""
+    entries = read_yaml(path, "the report's sections", lambda content: list(content["sections"]))
     try:
-        return [Section.model_validate(entry) for entry in yaml.safe_load(Path(path).read_text("utf-8"))["sections"]]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
-        raise OnemaskError(f"{path}: not the report's sections ({' '.join(str(error).split())})") from None
+        return [Section.model_validate(entry) for entry in entries]
+    except ValidationError as error:
+        raise OnemaskError(f"{path}: a section's {one_line(error, Section)}") from None
 
 
 def document(study: str, summary: str, body: Sequence[str], claims: str) -> str:

@@ -1,4 +1,4 @@
-"""The paper's segmenters (Section 6.2.4; decisions 27, 28): MLP with 1 or 3 layers, FCN with 3, 5, 7 or 9 (1: the released code's).
+"""The paper's segmenters (Section 6.2.4; decisions 27, 28): MLP with 1 or 3 layers, FCN with 1, 3, 5, 7 or 9.
 
 An MLP classifies each pixel alone; an FCN is 3x3 convolutions of unit stride. Leaky ReLU between layers, linear logits.
 A head looks at a list of maps. `prepare` brings them into the form that its first layer reads fastest; that form is

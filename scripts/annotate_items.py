@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from onemask.annotation.command import Request, run
-from onemask.annotation.labeller import CLUSTERING, fit_labeller
+from onemask.annotation.labeller import CLUSTERING, LABELS, fit_labeller, load_labeller
 from onemask.downstream.instances import annotation_quality, from_dataset, write_instances
 from onemask.errors import OnemaskError
 from onemask.evaluation.inputs import read_class
@@ -22,7 +22,7 @@ with job(snakemake):
     params, number = snakemake.params, int(snakemake.wildcards.run)
     labels, generator, annotated = read_class(snakemake)
     # Snakemake removes an unfinished output: an interrupted job goes on in this folder, which is of its settings alone.
-    behind = [params.code, dict(params.method), dict(params.heads), params.truncation]
+    behind = [params.code, dict(params.method), dict(params.heads), params.truncation, params.item_names, labels.rare]
     behind += [sha256(path) for path in (snakemake.input.annotated, snakemake.input.generator)]
     behind += [sha256(snakemake.input.clustering)] if snakemake.input.clustering else []
     folder = Path(f"{snakemake.output.dataset}.part{derive_seed(params.seed, json.dumps(behind)) % 10**8}")
@@ -32,6 +32,10 @@ with job(snakemake):
     labellers, segmenters = [], []
     for item in exemplars:
         own = folder / "labellers" / item
+        labellers.append(own)
+        if (own / LABELS).is_file():  # fitted again on another kind of machine, it would be another labeller
+            segmenters.append(load_labeller(own, generator).segmenter)
+            continue
         own.mkdir(parents=True, exist_ok=True)
         if snakemake.input.clustering:
             shutil.copyfile(snakemake.input.clustering, own / CLUSTERING)
@@ -46,7 +50,6 @@ with job(snakemake):
             params.truncation,
             derive_seed(params.seed, item),
         )
-        labellers.append(own)
         segmenters.append(fitted.segmenter)
     if not labellers:
         raise OnemaskError(f"{snakemake.input.annotated}: no item has an exemplar {number}; lower sdanet.runs")

@@ -200,9 +200,28 @@ def test_the_most_certain_images_are_kept(folder):
     lines = ((folder / out / "records.jsonl").read_text().splitlines() for out in ("all", "certain"))
     every, certain = ([json.loads(line)["seed"] for line in each] for each in lines)
     assert certain != every[:6] and len(set(certain)) == 6 and certain == sorted(certain)
-    with pytest.raises(OnemaskError, match="states no uncertainty"):
-        run(request(folder, "none", method="copy_mask", most_certain=0.5))
-    run(request(folder, "none", method="copy_mask", count=2))  # what was fitted there serves
+
+
+def test_a_filter_on_a_method_without_uncertainty_is_refused_before_anything_is_written(folder, made):
+    run(request(folder, "plain", method="copy_mask", count=2))
+    for changes in ({"method": "copy_mask"}, {"method": "hfc_kmeans"}):
+        with pytest.raises(OnemaskError, match="states no uncertainty: leave --most-certain out"):
+            run(request(folder, "none", most_certain=0.5, **changes))
+    with pytest.raises(OnemaskError, match="states no uncertainty: leave --most-certain out"):
+        kept = (folder / "plain/labeller",)
+        run(Request(folder / "g.safetensors", folder / "none", labellers=kept, most_certain=0.5))
+    assert not (folder / "none").exists()
+
+
+def test_an_interrupted_data_set_is_not_gone_on_with_under_other_settings(folder, monkeypatch):
+    from onemask.annotation import command
+
+    run(request(folder, "edited", count=2))
+    study = command.load_study({"study": "demo"})
+    heads = study.heads.model_copy(update={"epochs": study.heads.epochs + 1})
+    monkeypatch.setattr(command, "load_study", lambda _: study.model_copy(update={"heads": heads}))
+    with pytest.raises(OnemaskError, match="edited: holds a data set of another settings; choose another folder"):
+        run(request(folder, "edited"))
 
 
 def test_images_that_are_left_out_are_counted(folder):
@@ -227,6 +246,7 @@ def test_an_image_that_was_deleted_is_made_again(folder, made):
         ({"method": "dasetgan"}, "--method 'dasetgan' is not one of copy_mask"),
         ({"latent": "w.npy"}, "one of --image-seed"),
         ({"image_seed": None, "latent": "map.png"}, "map.png: not a readable npy"),
+        ({"image_seed": None, "latent": "nan.npy"}, "nan.npy: holds a number that is not finite"),
         ({"image_seed": None, "latent": "wide.npy"}, r"a latent of shape \[9\], the generator takes \[6, 8\]"),
         ({"image_seed": None, "image": "labels.yaml"}, "labels.yaml: not a readable image"),
         ({"image_seed": None, "image": "noise.png"}, "noise.png: inverted at .* dB, not the same image"),
@@ -240,6 +260,7 @@ def test_an_image_that_was_deleted_is_made_again(folder, made):
 )
 def test_bad_input_is_one_line_and_leaves_no_data_set(folder, changes, message):
     np.save(folder / "wide.npy", np.zeros(9, np.float32))
+    np.save(folder / "nan.npy", np.full(8, np.nan, np.float32))
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(folder / "small.png")
     Image.fromarray(np.full((SIZE, SIZE), 7, np.uint8)).save(folder / "bright.png")
     Image.fromarray(np.zeros((SIZE, SIZE), np.uint8)).save(folder / "empty.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 from onemask.annotation.card import write_card, write_preview
 from onemask.annotation.labeller import (
     LABELS,
+    NO_UNCERTAINTY,
     SEGMENTER,
     Labeller,
     fit_labeller,
@@ -26,12 +28,12 @@ from onemask.annotation.labeller import (
 from onemask.annotation.stream import Timing, write_dataset
 from onemask.checkpoints.reader import read_generator
 from onemask.config import load_study
-from onemask.data.labelled import SOURCE, LabelledWriter, read_label_map
+from onemask.data.labelled import LabelledWriter, read_label_map
 from onemask.errors import OnemaskError
 from onemask.files import sha256
 from onemask.jobs import set_up_torch
 from onemask.labels import LabelSet, read_labels
-from onemask.sections import Study
+from onemask.segmenters.base import method_states_uncertainty
 from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.inversion import InversionSettings, invert
 from onemask.stylegan2.protocol import FeatureGenerator
@@ -84,21 +86,27 @@ def run(request: Request) -> str:
     generator = read_generator(request.generator).to(device)
     source: dict[str, Any] = {"generator": generator.fingerprint()}
     source |= {name: getattr(request, name) for name in DRAWN}
+    filtered = request.most_certain < 1
     if request.labellers:
         labeller = layered([load_labeller(folder, generator) for folder in request.labellers])
+        if filtered and not states_uncertainty(labeller.segmenter):
+            raise OnemaskError(NO_UNCERTAINTY)
         source["labellers"] = [sha256(folder / SEGMENTER) for folder in request.labellers]
         writer = LabelledWriter(request.out, labeller.labels, source)
     else:
         study = load_study({"study": request.study})
         if request.method not in study.methods:
             raise OnemaskError(f"--method {request.method!r} is not one of {', '.join(study.methods)}")
+        method = study.methods[request.method].model_dump(mode="json")
+        if filtered and not method_states_uncertainty(method["module"]):
+            raise OnemaskError(NO_UNCERTAINTY)
+        sections = {name: getattr(study, name).model_dump(mode="json") for name in SECTIONS}
         annotation = read_annotation(request, generator)
         shown = request.label_map.read_bytes() + annotation.ws.cpu().numpy().tobytes()
         source |= {"annotation": hashlib.sha256(shown).hexdigest(), "study": request.study, "method": request.method}
+        source["settings"] = hashlib.sha256(json.dumps([method, sections]).encode()).hexdigest()
         writer = LabelledWriter(request.out, annotation.labels, source)
-        labeller = fitted(request, generator, study, annotation)
-    if request.most_certain < 1 and not len(writer) and not states_uncertainty(labeller.segmenter):
-        (request.out / SOURCE).unlink()  # else OUT would be another data set's when it is asked for without the filter
+        labeller = fitted(request, generator, annotation, method, sections)
     timing = label_images(writer, generator, labeller, source, request.count, request.batch)
     print(f"{request.out}: {timing.report()}")
     return timing.report()
@@ -148,13 +156,17 @@ def read_annotation(request: Request, generator: Generator) -> Annotation:
     return Annotation(annotated_latent(request, generator), label_map, labels)
 
 
-def fitted(request: Request, generator: Generator, study: Study, annotation: Annotation) -> Labeller:
-    """A labeller of the study's method; kept in OUT/labeller, and taken from there."""
+def fitted(
+    request: Request,
+    generator: Generator,
+    annotation: Annotation,
+    method: Mapping[str, Any],
+    sections: Mapping[str, Mapping[str, Any]],
+) -> Labeller:
+    """A labeller of the method; kept in OUT/labeller, and taken from there: OUT's source says that it is this one."""
     folder = request.out / "labeller"
-    if (folder / LABELS).is_file():  # written last
+    if (folder / LABELS).is_file():
         return load_labeller(folder, generator)
-    sections = {name: getattr(study, name).model_dump(mode="json") for name in SECTIONS}
-    method = study.methods[request.method].model_dump(mode="json")
     image = (annotation.ws, annotation.label_map[None], annotation.labels)
     return fit_labeller(folder, generator, *image, method, sections, request.truncation, request.seed)
 
@@ -181,6 +193,8 @@ def read_latent(path: Path, generator: Generator) -> Tensor:
         latent = torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float32))
     except (OSError, ValueError, TypeError) as error:
         raise OnemaskError(f"{path}: not a readable npy of numbers ({error})") from None
+    if not torch.isfinite(latent).all():
+        raise OnemaskError(f"{path}: holds a number that is not finite")
     wanted = (generator.num_ws, generator.w_dim)
     latent = latent.expand(wanted) if tuple(latent.shape) == wanted[1:] else latent
     if tuple(latent.shape) != wanted:

@@ -34,7 +34,8 @@ LOADERS = {
     "kmeans": KMeansResult.load,
     "samples": Samples.load,
 }
-SEGMENTER, CLUSTERING, LABELS = "segmenter.safetensors", "clustering.safetensors", "labels.yaml"
+SEGMENTER, CLUSTERING, LABELS = "segmenter.safetensors", "clustering.safetensors", "labels.yaml"  # the last: whole
+NO_UNCERTAINTY = "this method states no uncertainty: leave --most-certain out, or choose another --method"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def states_uncertainty(predictor: Predictor) -> bool:
 def uncertainty_of(predictor: Predictor, features: Features) -> Tensor:
     """Per image [N]; OnemaskError where the predictor states none."""
     if not states_uncertainty(predictor):
-        raise OnemaskError("this method states no uncertainty: leave --most-certain out, or choose another --method")
+        raise OnemaskError(NO_UNCERTAINTY)
     return predictor.uncertainty(features)
 
 

@@ -77,6 +77,11 @@ def method_builder(
     return lambda seed: module.build(settings, num_labels, clustering, seed)
 
 
+def method_states_uncertainty(module: str) -> bool:
+    """Whether what a method's module builds has `uncertainty`: the module's constant STATES_UNCERTAINTY says so."""
+    return getattr(load_method(module), "STATES_UNCERTAINTY", False)
+
+
 def build_settings(method: Mapping[str, Any], heads: Mapping[str, Any]) -> dict[str, Any]:
     """What a method's `build` gets: the section `heads` under the method's own settings.
 
@@ -131,7 +136,10 @@ def load_segmenter(path: str | Path, clustering: Any = None, device: torch.devic
     state, metadata = read_safetensors(path)
     if metadata.get("kind") != "segmenter":
         raise OnemaskError(f"{path}: not a fitted segmenter; make it with the rule that fits one")
-    build = load_method(metadata["module"]).build
-    return build(metadata["settings"], metadata["num_labels"], clustering, seed=0).restore(
-        {name: tensor.to(device) for name, tensor in state.items()}
-    )
+    try:
+        build = load_method(metadata["module"]).build
+        return build(metadata["settings"], metadata["num_labels"], clustering, seed=0).restore(
+            {name: tensor.to(device) for name, tensor in state.items()}
+        )
+    except (LookupError, TypeError, AttributeError, RuntimeError) as error:
+        raise OnemaskError(f"{path}: not a whole segmenter ({' '.join(str(error).split())}); fit it again") from None

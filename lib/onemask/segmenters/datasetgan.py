@@ -32,6 +32,7 @@ from onemask.segmenters.base import Features, check_label_maps, output_size
 from onemask.segmenters.heads import head
 
 SETTINGS = ("members", "epochs", "learning_rate", "batch", "patience", "warm_epochs")
+STATES_UNCERTAINTY = True
 LEAST = {"members": 1, "epochs": 1, "batch": 2, "patience": 0, "warm_epochs": 0}
 LINEAR = 3  # layers of a member
 WEIGHT_STD = 0.02

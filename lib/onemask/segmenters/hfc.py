@@ -17,6 +17,8 @@ from onemask.kernels.projection import Size, project_features
 from onemask.segmenters.base import Features, output_size
 from onemask.segmenters.head_segmenter import HeadSegmenter, head_segmenter
 
+STATES_UNCERTAINTY = True
+
 
 class Projection(Protocol):
     """z [N, D, H, W] = activation(weight [D, C] h); without a `negative_slope` the activation is the identity."""

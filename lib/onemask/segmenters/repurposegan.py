@@ -14,6 +14,8 @@ from torch import Tensor
 from onemask.segmenters.base import Features
 from onemask.segmenters.head_segmenter import HeadSegmenter, head_segmenter
 
+STATES_UNCERTAINTY = True
+
 
 def build(settings: Mapping[str, Any], num_labels: int, clustering: Any, seed: int) -> HeadSegmenter:
     """An unfitted segmenter; `clustering` is not used."""

@@ -56,5 +56,6 @@ with job(snakemake):
         images = module.read(root, snakemake.wildcards.cls, **params.scans)
         made = inverted(params, images, mapping, labels, generator, where)
     origin = {"generator": generator.fingerprint(), "labels": list(labels.names), "real": params.real["data_set"]}
+    made = made.with_rare(labels.rare)
     made.metadata |= origin
     write_annotated(snakemake.output[0], made)

@@ -19,9 +19,8 @@ with job(snakemake):
         raise OnemaskError(f"downstream: {params.real['data_set']} has no real images; leave the class out of it")
     mapping = read_mapping(snakemake.input.mapping, labels)
     used = set(read_annotated(snakemake.input.annotated, labels).metadata["images"])
-    chosen = choose_images(
-        module.read(params.real["root"], snakemake.wildcards.cls), params.images, used, params.seed
-    )
+    images = module.read(params.real["root"], snakemake.wildcards.cls, **params.scans)
+    chosen = choose_images(images, params.images, used, params.seed)
     splits = {}
     for name, images in chosen.items():
         made = [labelled(image, mapping, labels, params.resolution) for image in images]

@@ -5,9 +5,9 @@ from onemask.downstream.pairs import Pairs, write_splits
 from onemask.jobs import job
 
 with job(snakemake):
-    splits = {}
-    for name, (split, first, count) in snakemake.params.images.items():
+    params, splits = snakemake.params, {}
+    for name, (split, first, count) in params.images.items():
         seeds = seed_range(split)[first : first + count]
-        made = render(snakemake.wildcards.cls, seeds, snakemake.params.resolution)
+        made = render(snakemake.wildcards.cls, seeds, params.resolution, **params.world)
         splits[name] = Pairs(made.images.numpy(), made.label_maps.numpy())
     write_splits(snakemake.output[0], splits)

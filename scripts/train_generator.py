@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from onemask.files import save_image
+from onemask.files import save_image, sha256
 from onemask.jobs import device, job
 from onemask.stylegan2.checkpoint import save_generator
 from onemask.training.loop import load_state, new_trainer
@@ -22,6 +22,8 @@ with job(snakemake):
     values = {name: value for name, value in params.settings.items() if name not in OTHERS}
     settings = {"resolution": params.resolution, **values}
     where, processes, start = device(snakemake), params.settings["processes"], snakemake.input.start or None
+    if start:  # a training that starts from another state is another one
+        state = state.with_name(f"{state.name}.{sha256(start)[:8]}")
     Run(settings, snakemake.input.renders, str(state), params.seed, params.truncation, where, processes, start).start()
     # The last snapshot, whether this job or one before it got there.
     trainer = new_trainer(TrainingSettings(**settings), params.seed, torch.device(where))

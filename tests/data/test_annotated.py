@@ -106,6 +106,34 @@ def test_a_bad_set_is_one_line_that_names_the_file(tmp_path, annotated, changes,
     assert "bad.npz" in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("metadata", "[1]", "metadata are no JSON object"),
+        ("metadata", "{", "metadata are no JSON object"),
+        ("split/test", np.array(["a"]), r"split/test are <U1 \[1\], expected integers \[n\]"),
+        ("rare/teeth", np.zeros((7, 6, 1)), r"rare/teeth are float64 \[7, 6, 1\], expected packed bits"),
+        ("label_maps", np.uint8(3), r"label maps are uint8 \[\], expected"),
+    ],
+)
+def test_an_array_of_another_kind_is_one_line(tmp_path, annotated, key, value, message):
+    write_annotated(tmp_path / "a.npz", annotated)
+    with np.load(tmp_path / "a.npz") as stored:
+        np.savez(tmp_path / "odd.npz", **{**stored, key: value})
+    with pytest.raises(OnemaskError, match=rf"odd\.npz: {message}") as caught:
+        read_annotated(tmp_path / "odd.npz", LABELS, Generator())
+    assert "\n" not in str(caught.value)
+
+
+def test_rare_labels_that_nobody_annotated_are_on_no_sample(tmp_path, annotated):
+    labels = LabelSet(LABELS.names, LABELS.colours, LABELS.rare | {"hat": "#333333"})
+    write_annotated(tmp_path / "a.npz", annotated.with_rare(labels.rare))
+    read = read_annotated(tmp_path / "a.npz", labels)
+    assert not read.rare["hat"].any() and read.rare["teeth"].any()
+    assert not len(read.indices("rare_exemplars/hat")) and not len(read.indices("rare_test/hat"))
+    assert list(read.indices("rare_exemplars/teeth")) == [3]
+
+
 def test_missing_truncated_and_foreign_files(tmp_path, annotated):
     with pytest.raises(OnemaskError, match=r"none\.npz: no such file"):
         read_annotated(tmp_path / "none.npz", LABELS)

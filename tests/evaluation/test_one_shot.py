@@ -4,6 +4,7 @@ import torch
 
 from onemask.data.annotated import AnnotatedSet
 from onemask.errors import OnemaskError
+from onemask.evaluation import one_shot
 from onemask.evaluation.metrics import COLUMNS, image_scores
 from onemask.evaluation.one_shot import (
     Reader,
@@ -26,7 +27,7 @@ class FakeGenerator:
     """Its features are the first numbers of the latent, spread over 4 x 4 pixels; it counts the images it made."""
 
     num_ws, w_dim, resolution = 3, 17, 4
-    device = torch.device("cpu")
+    device, feature_channels = torch.device("cpu"), [1, 1]
 
     def __init__(self):
         self.images = 0
@@ -205,3 +206,30 @@ def test_reader_predicts_for_an_exemplar_set_read_in_pieces():
     reader = Reader(FakeGenerator(), batch=3)
     segmenter = reader.fit(build("copy_mask")(0), ws, maps)
     assert reader.predict([segmenter, segmenter], ws[:5]).shape == (2, 5, 4, 4)
+
+
+@pytest.mark.parametrize("samples", [3, 7])
+def test_a_head_fitted_on_more_than_can_be_held_is_the_same(samples, monkeypatch):
+    """Maps that are made anew for each minibatch are those that would be held; of few samples they are made twice."""
+    ws, maps = sample()
+    generator, fitted = FakeGenerator(), []
+    for most in (one_shot.MOST_HELD, 0):
+        monkeypatch.setattr(one_shot, "MOST_HELD", most)
+        generator.images = 0
+        segmenter = build("repurposegan", head="fcn3", hidden=8, epochs=9, batch=3)(1)
+        fitted.append(Reader(generator, batch=2).fit(segmenter, ws[:samples], maps[:samples]).state())
+    assert all(torch.equal(value, fitted[1][name]) for name, value in fitted[0].items())
+    assert generator.images == (1 + 3 if samples == 3 else 1 + 3 * 7)  # an example, then the batches of nine steps
+
+
+def test_images_whose_maps_are_large_are_read_few_at_a_time(monkeypatch):
+    ws, maps = sample()
+    generator, read = FakeGenerator(), []
+    whole = generator.features
+    monkeypatch.setattr(generator, "features", lambda part: read.append(len(part)) or whole(part))
+    segmenter = Reader(generator, batch=4).fit(build("copy_mask")(1), ws[:1], maps[:1])
+    for most, sizes in ((one_shot.MOST_ENLARGED, [4, 4]), (3 * 4 * 2 * 16, [3, 3, 2]), (0, [1] * 8)):
+        monkeypatch.setattr(one_shot, "MOST_ENLARGED", most)
+        read.clear()
+        Reader(generator, batch=4).predict([segmenter], ws)
+        assert read == sizes

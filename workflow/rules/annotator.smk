@@ -78,7 +78,8 @@ rule make_real_set:
         cls=REAL_IMAGES,
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000, fixed=5800),
+        runtime=minutes,
     params:
         real=section("real"),
         scans=scan_options,
@@ -121,7 +122,7 @@ rule annotator_report:
         f"{LOGS}/annotator_report/{{cls}}.log",
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500, fixed=350),
     params:
         code=code("annotator_report.py"),
     script:

@@ -128,22 +128,32 @@ def seed(*names):
     return lambda wildcards: derive_seed(STUDY.seed, *(name.format(**wildcards) for name in names))
 
 
-def memory(megabytes):
+def side_of(wildcards):
+    """Pixels of a class's images; of the study's largest for jobs of all classes."""
+    return max(64, SIDES.get(wildcards.get("cls"), max(SIDES.values(), default=64)))
+
+
+def memory(megabytes, fixed=500):
     """Resource function: what jobs that hold a class's images and maps take at 64 px.
 
-    Beyond the 500 MB of torch it grows with the images' side. A job that was killed asks for twice as much (`retries`).
+    Beyond `fixed` (torch alone takes 500 MB) it grows with the images' side. A job that was killed asks for twice as
+    much (`retries`).
     """
 
     def wanted(wildcards, attempt):
-        larger = max(1, SIDES.get(wildcards.cls, 64) / 64)
-        return round((500 + (megabytes - 500) * larger) * 2 ** (attempt - 1))
+        return round((fixed + (megabytes - fixed) * side_of(wildcards) / 64) * 2 ** (attempt - 1))
 
     return wanted
 
 
+def minutes(wildcards, attempt):
+    """Resource function: after which a cluster ends a job that fits or inverts images of so many pixels."""
+    return round((120 + 2 * (side_of(wildcards) / 64) ** 2) * 2 ** (attempt - 1))
+
+
 def detector_memory(wildcards, attempt):
     """Resource function: what SDANet's jobs take, and twice the bytes of all images that one may hold."""
-    asked, side = STUDY.sdanet, SIDES.get(wildcards.cls, 64)
+    asked, side = STUDY.sdanet, side_of(wildcards)
     images = asked.real * (1 + max(asked.ratios)) + asked.validation + asked.test
     return memory(2000)(wildcards, attempt) + round(2 * images * 3 * side**2 / 1e6)
 

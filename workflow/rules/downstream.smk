@@ -29,6 +29,7 @@ rule render_pairs:
             "test": ("test", 0, STUDY.downstream.test),
         },
         resolution=lambda w: class_of(w).resolution,
+        world=world_options,
         version=STUDY.version,
         code=lambda w: code("render_pairs.py", f"onemask.demo.{w.cls}"),
     script:
@@ -51,6 +52,7 @@ rule real_pairs:
         mem_mb=6000,
     params:
         real=section("real"),
+        scans=scan_options,
         images={name: getattr(STUDY.downstream, name) for name in ("real", "validation", "test")},
         resolution=lambda w: class_of(w).resolution,
         seed=seed("{cls}", "real images"),
@@ -104,6 +106,7 @@ use rule render_pairs as render_further_pairs with:
             "synthetic": ("downstream_train", STUDY.downstream.real + int(w.run) * SYNTHETIC, SYNTHETIC),
         },
         resolution=lambda w: class_of(w).resolution,
+        world=world_options,
         version=STUDY.version,
         code=lambda w: code("render_pairs.py", f"onemask.demo.{w.cls}"),
 

@@ -18,6 +18,7 @@ rule one_shot:
     threads: 1
     resources:
         mem_mb=memory(3000),
+        runtime=minutes,
     params:
         study=STUDY.study,
         method=method_settings,

@@ -23,7 +23,7 @@ rule sample_perturbations:
         f"{LOGS}/sample_perturbations/{{cls}}.log",
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000, fixed=1700),
     params:
         samples=lambda w: {
             "strengths": [0.3, 0.6, 0.9, 1.0],
@@ -49,7 +49,7 @@ rule fig1:
         f"{LOGS}/fig1.log",
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000, fixed=880),
     params:
         module="fig1",
         options={

@@ -63,7 +63,7 @@ rule real_faces_swav:
         f"{REAL_FACES_RESULTS}/benchmarks/swav.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=4000,
     params:
         settings=REAL_FACES.swav.model_dump(mode="json"),
         resolution=REAL_FACES.resolution,

@@ -30,7 +30,7 @@ rule table1:
         f"{LOGS}/table1.log",
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000, fixed=880),
     params:
         module="table1",
         study=STUDY.study,

@@ -17,6 +17,7 @@ rule tune:
     threads: 1
     resources:
         mem_mb=memory(3000),
+        runtime=minutes,
     params:
         trials=lambda w: trials_of(w.method),
         heads=lambda w: [sections["heads"] for sections in trial_sections(w.cls, w.method)],

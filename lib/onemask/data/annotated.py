@@ -8,7 +8,8 @@ axis), and `metadata`, a JSON string: fingerprint of the generator, label names,
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +54,13 @@ class AnnotatedSet:
             raise OnemaskError(f"annotated set: no split {name!r}; it has {', '.join(sorted(self.splits))}")
         return self.splits[name]
 
+    def with_rare(self, names: Iterable[str]) -> AnnotatedSet:
+        """The set with rare labels that nobody annotated, too: on no sample, and without exemplars or test samples."""
+        missing = [name for name in names if name not in self.rare]
+        nowhere, none = np.zeros(self.label_maps.shape, bool), np.zeros(0, np.int64)
+        empty = {f"{split}/{name}": none for name in missing for split in ("rare_exemplars", "rare_test")}
+        return replace(self, rare=self.rare | dict.fromkeys(missing, nowhere), splits=self.splits | empty)
+
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """ws and label maps of a split."""
         indices = self.indices(name)
@@ -90,7 +98,7 @@ def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | 
     on another generator or with other labels.
     """
     arrays = _read_arrays(path)
-    ws, width = arrays["ws"], arrays["label_maps"].shape[-1]
+    ws, width = arrays["ws"], arrays["label_maps"].shape[-1] if arrays["label_maps"].ndim else 0
     annotated = AnnotatedSet(
         ws.astype(np.float32) if ws.dtype == np.float16 else ws,
         arrays["label_maps"],
@@ -111,9 +119,14 @@ def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | 
 def _read_arrays(path: str | Path) -> dict[str, Any]:
     arrays: dict[str, Any] = dict(read_npz(path, ["ws", "label_maps"], "annotated set", REMEDY))
     try:
-        arrays["metadata"] = json.loads(str(arrays.get("metadata", "{}")))
-    except ValueError as error:
-        raise OnemaskError(f"{path}: metadata are no JSON ({error}); {REMEDY}") from None
+        arrays["metadata"] = dict(json.loads(str(arrays.get("metadata", "{}"))))
+    except (ValueError, TypeError) as error:
+        raise OnemaskError(f"{path}: metadata are no JSON object ({error}); {REMEDY}") from None
+    for name, array in arrays.items():
+        if name.startswith("split/") and not (array.ndim == 1 and np.issubdtype(array.dtype, np.integer)):
+            raise OnemaskError(f"{path}: {name} are {array.dtype} {list(array.shape)}, expected integers [n]; {REMEDY}")
+        if name.startswith("rare/") and not (array.ndim == 3 and array.dtype == np.uint8):
+            raise OnemaskError(f"{path}: {name} are {array.dtype} {list(array.shape)}, expected packed bits; {REMEDY}")
     return arrays
 
 

@@ -26,12 +26,12 @@ def suppress(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
     A box goes where its IoU with a better one that stays exceeds the threshold.
     """
     order = scores.argsort(descending=True, stable=True)
-    overlapping = (ops.box_iou(boxes[order], boxes[order]) > threshold).numpy()
+    overlapping = (ops.box_iou(boxes[order], boxes[order]) > threshold).cpu().numpy()
     stays = np.ones(len(order), bool)
     for number, row in enumerate(overlapping):
         if stays[number]:
             stays[number + 1 :] &= ~row[number + 1 :]
-    return order[torch.from_numpy(stays)]
+    return order[torch.from_numpy(stays).to(order.device)]
 
 
 def align(

@@ -17,10 +17,12 @@ from onemask.errors import OnemaskError
 from onemask.evaluation.metrics import BACKGROUND, COLUMNS, KEYS, area_rows
 from onemask.seeds import derive_seed
 from onemask.segmenters.base import Segmenter
+from onemask.segmenters.head_segmenter import HeadSegmenter
 from onemask.stylegan2.protocol import FeatureGenerator
 
 Build = Callable[[int], Segmenter]
-
+MOST_ENLARGED = 8 << 30  # bytes that a batch's maps may take, enlarged and concatenated, when its labels are predicted
+MOST_HELD = 32 << 30  # bytes, enlarged likewise, of the maps of all its samples that a fit of a head holds at once
 
 FAILURE_COLUMNS = [*KEYS, "exemplar", "reason"]
 
@@ -154,29 +156,80 @@ def check_group(task: Task, group: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads a generator's features of latents, `batch` at a time, for segmenters to fit or to predict."""
+    """Reads a generator's features of latents, at most `batch` at a time, for segmenters to fit or to predict."""
 
     generator: FeatureGenerator
     batch: int = 8
 
+    @property
+    def enlarged(self) -> int:
+        """Bytes of an image's maps at full size, which they may take and no more."""
+        return 4 * sum(self.generator.feature_channels) * self.generator.resolution**2
+
+    @property
+    def images(self) -> int:
+        """Images at a time: fewer where their maps are large."""
+        return max(1, min(self.batch, MOST_ENLARGED // self.enlarged))
+
     def fit(self, segmenter: Segmenter, ws: np.ndarray, label_maps: np.ndarray) -> Segmenter:
-        """The segmenter, fitted on these samples."""
-        features = [torch.cat(maps) for maps in zip(*self.features(ws), strict=True)]
+        """The segmenter, fitted on these samples.
+
+        Of more than it could hold, a head that is fitted in minibatches has the maps made anew as these are drawn.
+        """
+        if len(ws) * self.enlarged > MOST_HELD and isinstance(segmenter, HeadSegmenter):
+            made = _Made(self, ws)
+            features = [_MadeMap(made, number, maps) for number, maps in enumerate(made.take(slice(1)))]
+        else:
+            features = [torch.cat(maps) for maps in zip(*self.features(ws), strict=True)]
         return segmenter.fit(features, torch.from_numpy(label_maps.astype(np.uint8)).to(self.generator.device))
 
     def predict(self, segmenters: Sequence[Segmenter], ws: np.ndarray) -> np.ndarray:
         """Label maps uint8 [segmenters, n, H, W]; segmenters of one method share each batch's representation."""
         parts = []
-        for features in tqdm(self.features(ws), desc="predict", total=-(-len(ws) // self.batch), mininterval=1):
+        for features in tqdm(self.features(ws), desc="predict", total=-(-len(ws) // self.images), mininterval=1):
             representation = segmenters[0].represent(features)
             parts.append(torch.stack([segmenter.segment(representation) for segmenter in segmenters]).cpu())
         return torch.cat(parts, dim=1).numpy()
 
     def features(self, ws: np.ndarray) -> Iterator[list[Tensor]]:
         """Feature maps, batch by batch."""
-        for part in latents(ws, self.generator.num_ws).split(self.batch):
+        for part in latents(ws, self.generator.num_ws).split(self.images):
             with torch.no_grad():
                 yield self.generator.features(part.to(self.generator.device))[1]
+
+
+class _Made:
+    """Feature maps of latents, made when they are asked for; the last ones asked for stay."""
+
+    def __init__(self, reader: Reader, ws: np.ndarray) -> None:
+        self.reader, self.ws = reader, ws
+        self.chosen: list[int] = []
+        self.maps: list[Tensor] = []
+
+    def take(self, indices: Tensor | slice) -> list[Tensor]:
+        chosen = torch.arange(len(self.ws))[indices].tolist()
+        if chosen != self.chosen:
+            self.maps = []  # before others are made
+            self.maps = [torch.cat(maps) for maps in zip(*self.reader.features(self.ws[chosen]), strict=True)]
+            self.chosen = chosen
+        return self.maps
+
+
+class _MadeMap:
+    """One of these maps [n, C, h, w], as far as fitting a head looks at it; `example` is that of one image."""
+
+    def __init__(self, made: _Made, number: int, example: Tensor) -> None:
+        self.made, self.number = made, number
+        self.shape, self.device = torch.Size([len(made.ws), *example.shape[1:]]), example.device
+
+    def __len__(self) -> int:
+        return len(self.made.ws)
+
+    def __getitem__(self, indices: Tensor | slice) -> Tensor:
+        return self.made.take(indices)[self.number]
+
+    def detach(self) -> _MadeMap:
+        return self  # maps are made without a graph
 
 
 def latents(ws: np.ndarray, num_ws: int) -> Tensor:

@@ -156,7 +156,8 @@ class MobileGenerator(nn.Module):
     def sample_ws(self, seeds: Sequence[int], truncation_psi: float = 1.0) -> Tensor:
         """One latent per seed, whatever the others are, pulled to the mean by `truncation_psi` -> ws [N, 23, 512]."""
         z = [torch.randn(W_DIM, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]
-        w = self.map_latents(torch.stack(z).to(self.device))
+        # row by row: a product of several latents rounds otherwise than one alone
+        w = torch.cat([self.map_latents(row[None].to(self.device)) for row in z])
         return self.w_avg.lerp(w, truncation_psi)[:, None].repeat(1, self.num_ws, 1)
 
     def maps(self, ws: Tensor, max_resolution: int) -> list[Tensor]:

@@ -104,8 +104,9 @@ def sample_batches(sample: Callable[[list[int]], Tensor], seeds: range, batch: i
 
 
 def generate(generator: Generator, seeds: Sequence[int]) -> Tensor:
-    """Images [N, 3, R, R] of `seeds`, not truncated."""
-    return generator.synthesize(generator.sample_ws(seeds, 1.0))
+    """Images [N, 3, R, R] of `seeds`, not truncated; large ones few at a time, for the sake of their feature maps."""
+    few = max(1, BATCH * 128**2 // generator.resolution**2)
+    return torch.cat([generator.synthesize(ws) for ws in generator.sample_ws(seeds, 1.0).split(few)])
 
 
 def milestone_scores(

@@ -12,11 +12,12 @@ from onemask.annotation.labeller import CLUSTERING, LABELS, fit_labeller, load_l
 from onemask.downstream.instances import annotation_quality, from_dataset, write_instances
 from onemask.errors import OnemaskError
 from onemask.evaluation.inputs import read_class
-from onemask.evaluation.one_shot import Reader, item_exemplars, latents, rare_task
+from onemask.evaluation.one_shot import Reader, item_exemplars, rare_task
 from onemask.files import sha256, write_csv
 from onemask.jobs import device, job
 from onemask.labels import LabelSet
 from onemask.seeds import derive_seed
+from onemask.stylegan2.latents import in_every_layer
 
 with job(snakemake):
     params, number = snakemake.params, int(snakemake.wildcards.run)
@@ -42,7 +43,7 @@ with job(snakemake):
         fitted = fit_labeller(
             own,
             generator,
-            latents(annotated.ws[shots], generator.num_ws).contiguous(),
+            in_every_layer(annotated.ws[shots], generator.num_ws).contiguous(),
             rare_task(annotated, item).label_maps[shots],
             LabelSet(("background", item), (labels.colours[0], labels.rare[item]), {}),
             params.method,

@@ -219,9 +219,10 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     from onemask.clustering.swav import SwAVSettings
     from onemask.demo.annotating import AnnotatedSetSettings
     from onemask.demo.annotator import AnnotatorSettings
+    from onemask.demo.inverted import InvertedSettings
     from onemask.downstream.detect import DetectorOptions
     from onemask.downstream.train import TrainingOptions
-    from onemask.sections.experiments import DownstreamSettings, SDANetSettings
+    from onemask.sections import experiments
     from onemask.segmenters import head_segmenter
     from onemask.segmenters.fit import FitOptions
     from onemask.training.settings import TrainingSettings
@@ -239,8 +240,9 @@ def test_sections_repeat_the_defaults_of_the_modules_that_they_configure():
     known = ["head", *sections.HeadSettings.model_fields, *sections.HEAD_EXTRAS]
     assert sorted(known) == sorted(head_segmenter.SETTINGS)
     assert dumped(sections.HeadSettings, ["hidden"]) == module(FitOptions)
-    assert module(TrainingOptions).items() <= dumped(DownstreamSettings).items()
-    assert module(DetectorOptions).items() <= dumped(SDANetSettings).items()
+    assert module(InvertedSettings).items() <= dumped(experiments.InvertedSettings).items()
+    assert module(TrainingOptions).items() <= dumped(experiments.DownstreamSettings).items()
+    assert module(DetectorOptions).items() <= dumped(experiments.SDANetSettings).items()
 
 
 def keys_of_faithfulness():

@@ -53,10 +53,13 @@ def test_progress_reaches_both_and_the_terminal_is_given_back(snakemake, capsys)
 
 
 def test_torch_gets_the_declared_threads_and_is_deterministic(snakemake):
-    snakemake.threads = 1
-    with job(snakemake):
-        assert torch.get_num_threads() == 1
-        assert torch.are_deterministic_algorithms_enabled()
+    before, snakemake.threads = torch.get_num_threads(), torch.get_num_threads() + 1
+    try:
+        with job(snakemake):
+            assert torch.get_num_threads() == before + 1
+            assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_numbers_that_cpus_compute_slowly_count_as_zero(snakemake):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 ANNOTATED_SEEDS = 2**48  # streams of an annotated set start below; clusterings draw from twice that on
+SYNTHETIC_SEEDS = 2**40  # streams of a labelled data set start below: seeds that its records and JSON hold exactly
 
 
 def derive_seed(seed: int, *names: str | int) -> int:

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from onemask.annotation.command import Request, run
 from onemask.annotation.labeller import Layered
 from onemask.cli import app
-from onemask.data.labelled import LabelledWriter, palette_image, read_label_map
+from onemask.data.colours import palette_image
+from onemask.data.labelled import LabelledWriter, read_label_map
 from onemask.errors import OnemaskError
 from onemask.labels import LabelSet
 from onemask.stylegan2.checkpoint import load_generator, save_generator

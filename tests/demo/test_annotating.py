@@ -23,6 +23,7 @@ from onemask.demo.annotating import (
 )
 from onemask.demo.annotator import AnnotatorSettings, holds
 from onemask.errors import OnemaskError
+from onemask.evaluation.metrics import area_rows, image_scores
 from onemask.labels import LabelSet
 
 LABELS = LabelSet(("background", "left", "right"), ("#000000", "#ff0000", "#00ff00"), {"hat": "#0000ff"})
@@ -160,6 +161,20 @@ def test_agreement_of_shifted_annotators_is_that_of_their_areas() -> None:
     assert found["iou"]["left"] == pytest.approx(1 / 3) and found["iou"]["right"] == 1
     assert found["wiou_fg"] == pytest.approx((1 / 3 + (2 / 3 * 1 / 3 + 1 / 3)) / 2)
     assert found["rare"] == {"hat": 1.0}
+
+
+def test_agreement_counts_as_the_metrics_of_the_table_do() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 3, (2, 5, 6, 7)).astype(np.uint8)
+    first[:, 0, 0] = 1  # a foreground in every image: without one the table's score is not defined
+    first[2][first[2] == 2] = second[2][second[2] == 2] = 0
+    ws = torch.zeros(5, 1, 1)
+    found = agreement(*(Samples(ws, torch.from_numpy(maps), {}) for maps in (first, second)), LABELS.names)
+    rows = area_rows(second, first, LABELS.names)
+    scores = image_scores(rows.assign(**{"study": "s", "class": "c", "method": "m", "exemplar": 0}))
+    assert found["wiou_fg"] == pytest.approx(scores["wiou_fg"].mean())
+    for name in LABELS.names:
+        assert found["iou"][name] == pytest.approx(rows[rows["label"] == name]["iou"].mean())
 
 
 def test_agreement_of_the_set_is_reported_on_the_test_split(made) -> None:

@@ -9,7 +9,7 @@ import torch
 from onemask.config import REPOSITORY
 from onemask.data.annotated import AnnotatedSet, read_annotated, write_annotated
 from onemask.demo.annotator import to_unit
-from onemask.demo.inverted import InvertedSettings, choose, in_every_layer, make_inverted_set, render_seeds
+from onemask.demo.inverted import InvertedSettings, choose, make_inverted_set, render_seeds
 from onemask.demo.worlds import SPLITS, render, seed_range
 from onemask.errors import OnemaskError
 from onemask.labels import read_labels
@@ -105,9 +105,3 @@ def test_the_best_of_the_good_inversions_are_kept_in_their_order():
     assert choose(values, InvertedSettings(keep=2, min_psnr=0)).tolist() == [1, 3]  # of equals, the first
     with pytest.raises(OnemaskError, match=r"4 of 5 renders reach 20 dB, inversion.keep asks for 5"):
         choose(values, InvertedSettings(keep=5, min_psnr=20))
-
-
-def test_latents_of_every_layer_stay_as_they_are():
-    ws = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
-    assert in_every_layer(ws, 3) is ws
-    np.testing.assert_array_equal(in_every_layer(ws[:, 0], 3), ws[:, :1].repeat(3, axis=1))

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from onemask.downstream import train as downstream_train
+from onemask.downstream import vision
 from onemask.downstream.deeplab import deeplabv3
 from onemask.downstream.pairs import Pairs
 from onemask.downstream.train import TrainingOptions, augmented, mean_scores, predict, train_segmenter
@@ -142,12 +144,33 @@ def test_the_state_of_another_training_is_not_gone_on_with(tmp_path, change):
     assert one == two
 
 
-def test_augmentation_moves_image_and_label_map_together():
+def test_augmentation_moves_image_and_label_map_together(monkeypatch):
+    """An image that is its own label map stays it, but for its colours: the border between parts moves alike."""
+    monkeypatch.setattr(vision.transforms, "ColorJitter", lambda **_: vision.transforms.Identity())
+    y, x = np.mgrid[:32, :32]
+    label_maps = np.repeat(((x >= 12) ^ (y >= 20)).astype(np.uint8)[None], 24, axis=0)
+    torch.manual_seed(0)
+    images, maps = augmented(np.repeat(255 * label_maps[:, None], 3, axis=1), label_maps)
+    assert images.dtype == torch.uint8 and maps.dtype == torch.int64 and set(maps.unique().tolist()) == {0, 1}
+    assert ((images[:, 0] > 127) == (maps == 1)).float().mean(dim=(1, 2)).min() > 0.93  # within a pixel of the border
+    mirrored = maps[:, 0, 0] > maps[:, 0, -1]
+    assert 6 <= mirrored.sum() <= 18 and len(maps.flatten(1).unique(dim=0)) > 12
+
+
+def test_augmentation_changes_colours():
     pairs = shapes(6)
     torch.manual_seed(0)
     images, maps = augmented(pairs.images, pairs.label_maps)
-    assert images.dtype == torch.uint8 and maps.dtype == torch.int64 and set(maps.unique().tolist()) <= {0, 1, 2}
-    assert not np.array_equal(images.numpy(), pairs.images)
     red, blue = images[:, 0][maps == 1].float(), images[:, 2][maps == 2].float()
     assert red.mean() > 1.5 * images[:, 0][maps == 0].float().mean()
     assert blue.mean() > 1.5 * images[:, 2][maps == 0].float().mean()
+    assert len(images[:, 0][maps == 1].unique()) > len(np.unique(pairs.images[:, 0][pairs.label_maps == 1]))
+
+
+def test_the_learning_rate_falls_to_zero_as_a_half_cosine(monkeypatch):
+    plans = []
+    monkeypatch.setattr(downstream_train, "train", lambda training, plan, *rest: plans.append(plan) or [])
+    options = TrainingOptions(steps=8, batch=2, learning_rate=0.01)
+    train_segmenter(network(), shapes(4), shapes(2), LABELS, options, 1)
+    assert [plans[0].rate(step) for step in (0, 2, 4, 8)] == pytest.approx([0.01, 0.00853553, 0.005, 0.0])
+

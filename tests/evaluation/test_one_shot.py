@@ -13,7 +13,6 @@ from onemask.evaluation.one_shot import (
     evaluate_method,
     fit_groups,
     item_exemplars,
-    latents,
     part_task,
     rare_task,
 )
@@ -192,13 +191,6 @@ def test_exemplars_of_items_and_those_that_have_none(capsys):
     assert item_exemplars(annotated, ["hat"], 1) == {"hat": 7} and capsys.readouterr().err == ""
     assert item_exemplars(annotated, ["hat"], 2) == {}
     assert capsys.readouterr().err == "hat: no exemplar 2, no segmenter\n"
-
-
-def test_latents_of_either_kind():
-    flat = np.ones((2, 17), np.float32)
-    assert latents(flat, 3).shape == (2, 3, 17)
-    layered = np.arange(2 * 3 * 17, dtype=np.float32).reshape(2, 3, 17)
-    assert torch.equal(latents(layered, 3), torch.from_numpy(layered))
 
 
 def test_reader_predicts_for_an_exemplar_set_read_in_pieces():

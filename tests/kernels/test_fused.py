@@ -6,14 +6,11 @@ import importlib.util
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from onemask.clustering import swav
-from onemask.clustering.swav import SwAVSettings
-from onemask.kernels import backend, modulated_conv
+from onemask.kernels import modulated_conv
 from onemask.kernels import sinkhorn as sinkhorn_module
 from onemask.kernels.modulated_conv import resample_kernel
 from onemask.kernels.sinkhorn import sinkhorn
@@ -127,33 +124,6 @@ def test_a_generator_goes_by_the_kernel_where_no_gradient_is_wanted(monkeypatch)
     fused_image, fused_maps = generator.requires_grad_(False).features(ws)
     assert len(calls) == 2 * len(maps) + (0 if DEVICE == "cuda" else 6)  # ToRGB's products are one call on a GPU
     torch.testing.assert_close([fused_image, *fused_maps], [image, *maps], atol=1e-5, rtol=1e-4)
-
-
-def test_clustering_goes_by_the_kernels_where_they_take_as_many_prototypes(monkeypatch):
-    asked = []
-    monkeypatch.setattr(swav, "uses_triton", lambda tensor: True)
-    monkeypatch.setattr(swav, "project_views", lambda *given: [randoms(n, 6, 4) for n in (1, 2)])
-    monkeypatch.setattr(swav, "sinkhorn", lambda *given, triton: asked.append(triton) or sinkhorn(*given))
-    views = SimpleNamespace(marginals=(None, None))
-    for settings in (SwAVSettings(prototypes=5), SwAVSettings(prototypes=5, triton=False)):
-        swav.swapped_loss(views, (0, 0), None, randoms(3, 5, 4), settings, 0)
-    monkeypatch.setattr(swav, "WIDEST", 4)
-    swav.swapped_loss(views, (0, 0), None, randoms(3, 5, 4), SwAVSettings(prototypes=5), 0)
-    assert asked == [True, True, False, False, False, False]
-
-
-def test_what_keeps_triton_from_running_is_said(monkeypatch, capfd):
-    def fails():
-        raise RuntimeError("no compiler")
-
-    monkeypatch.setattr(backend, "_first_launch", fails)
-    for _ in range(2):
-        assert not backend.triton_works.__wrapped__()
-    assert capfd.readouterr().err.count("without Triton's kernels, which do not run here: no compiler") == 2
-    monkeypatch.setattr(backend, "_first_launch", lambda: None)
-    assert backend.triton_works.__wrapped__()
-    monkeypatch.setenv("ONEMASK_TRITON", "0")
-    assert not backend.triton_works.__wrapped__()
 
 
 def test_too_many_prototypes_for_a_program_are_refused(monkeypatch):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from onemask.data.colours import overlay
 from onemask.errors import OnemaskError
 from onemask.labels import LabelSet
-from onemask.paper.gallery import draw_gallery, load_pictures, overlay, save_gallery
+from onemask.paper.gallery import draw_gallery, load_pictures, save_gallery
 
 LABELS = LabelSet(("background", "skin"), ("#000000", "#ff8000"), {})
 

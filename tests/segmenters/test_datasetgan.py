@@ -15,7 +15,6 @@ from onemask.segmenters.datasetgan import (
     fit_members,
     folded,
     jensen_shannon,
-    most_certain,
     training_rows,
 )
 
@@ -186,13 +185,6 @@ def test_a_pixel_s_confidence_is_the_members_mean_probability_of_its_label():
     mean = segmenter.probabilities(features).mean(dim=0)
     for label in range(3):
         torch.testing.assert_close(confidence[labels == label], mean[:, label][labels == label])
-
-
-def test_the_most_certain_images_keep_their_order():
-    assert most_certain(torch.tensor([0.3, 0.1, 0.5, 0.2]), 0.5).tolist() == [1, 3]
-    assert most_certain(torch.arange(20.0).flip(0)).tolist() == list(range(2, 20))
-    assert most_certain(torch.zeros(10)).tolist() == list(range(9))
-    assert most_certain(torch.tensor([0.7])).tolist() == [0]
 
 
 def test_several_samples_teach_what_one_lacks_and_a_label_of_none_has_probability_zero():

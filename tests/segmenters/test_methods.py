@@ -7,8 +7,15 @@ from onemask.clustering.kmeans import KMeansResult
 from onemask.clustering.projection import FeatureProjection
 from onemask.clustering.samples import Samples
 from onemask.errors import OnemaskError
+from onemask.files import read_safetensors, write_safetensors
 from onemask.segmenters import head_segmenter
-from onemask.segmenters.base import known_methods, load_method, load_segmenter, save_segmenter
+from onemask.segmenters.base import (
+    known_methods,
+    load_method,
+    load_segmenter,
+    method_states_uncertainty,
+    save_segmenter,
+)
 
 QUICK = {"hidden": 8, "epochs": 100}
 
@@ -151,6 +158,26 @@ def test_methods_by_name():
     for name in ("unheard_of", "heads"):
         with pytest.raises(OnemaskError, match=f"{name}.*there are copy_mask, .*repurposegan"):
             load_method(name)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_module_says_whether_its_segmenters_state_an_uncertainty(case):
+    assert method_states_uncertainty(case.module) == hasattr(fitted(case), "uncertainty")
+
+
+def test_half_a_segmenter_is_one_line(tmp_path):
+    path = tmp_path / "s.safetensors"
+    segmenter = fitted(CASES[1])
+    save_segmenter(path, segmenter, "repurposegan", CASES[1].settings, 2)
+    tensors, metadata = read_safetensors(path)
+    for changed in ({"settings": {"hidden": 4}}, {"num_labels": 5}, {"settings": None}):
+        write_safetensors(path, tensors, metadata | changed)
+        with pytest.raises(OnemaskError, match="s.safetensors: not a whole segmenter .*; fit it again") as caught:
+            load_segmenter(path)
+        assert "\n" not in str(caught.value)
+    write_safetensors(path, {}, metadata)
+    with pytest.raises(OnemaskError, match="s.safetensors: not a whole segmenter .*; fit it again"):
+        load_segmenter(path)
 
 
 def test_bad_settings_and_missing_clusterings_are_one_line(tmp_path):

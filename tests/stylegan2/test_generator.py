@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+import torch.nn.functional as F
 
 from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
@@ -174,6 +177,55 @@ def test_minibatch_stddev_of_equal_and_of_opposite_images():
     assert equal[:, 2].abs().max() < 2e-4
     opposite = torch.ones(4, 2, 3, 3) * torch.tensor([1.0, -1, 1, -1])[:, None, None, None]
     torch.testing.assert_close(minibatch_stddev(opposite, 4)[:, 2], torch.ones(4, 3, 3))
+
+
+def test_minibatch_stddev_groups_every_other_image():
+    """Eight images in groups of four are the even and the odd ones; each gets its own group's mean deviation."""
+    x = torch.randn(8, 3, 2, 5)
+    found = minibatch_stddev(x, 4)
+    assert torch.equal(found[:, :3], x)
+    for image in range(8):
+        group = x[image % 2 :: 2]
+        expected = (group.var(dim=0, unbiased=False) + 1e-8).sqrt().mean()
+        torch.testing.assert_close(found[image, 3], expected.expand(2, 5))
+
+
+def test_the_discriminator_is_the_paper_s():
+    """StyleGAN2's residual network (Karras et al. 2020, Fig. 7), written plainly from its weights, in double."""
+    torch.manual_seed(0)
+    discriminator = Discriminator(16, 64, 8)
+    with torch.no_grad():
+        for parameter in discriminator.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    state = {name: tensor.double() for name, tensor in discriminator.state_dict().items()}
+    images = torch.randn(4, 3, 16, 16, dtype=torch.float64)
+    line = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=torch.float64) / 8
+
+    def conv(x, name, down=False, active=True):
+        weight = state[f"{name}.weight"]
+        size, bias = weight.shape[-1], state.get(f"{name}.bias")
+        pad = size // 2
+        if down:  # low-passed along each axis, every channel alone; then every second pixel
+            x = F.pad(x, [1 + pad] * 4)
+            x = F.conv2d(x.flatten(0, 1)[:, None], line.outer(line)[None, None])[:, 0].unflatten(0, x.shape[:2])
+            pad = 0
+        y = F.conv2d(x, weight / math.sqrt(weight[0].numel()), bias, padding=pad, stride=2 if down else 1)
+        return math.sqrt(2) * F.leaky_relu(y, 0.2) if active else y
+
+    def dense(x, name, active):
+        weight = state[f"{name}.weight"]
+        y = x @ weight.T / math.sqrt(weight.shape[1]) + state[f"{name}.bias"]
+        return math.sqrt(2) * F.leaky_relu(y, 0.2) if active else y
+
+    x = conv(images, "fromrgb")
+    for block in range(2):  # 16 and 8 px
+        skip = conv(x, f"blocks.{block}.skip", down=True, active=False)
+        main = conv(conv(x, f"blocks.{block}.conv0"), f"blocks.{block}.conv1", down=True)
+        x = (main + skip) / math.sqrt(2)
+    deviation = (x.var(dim=0, unbiased=False) + 1e-8).sqrt().mean().expand(4, 1, 4, 4)
+    x = conv(torch.cat([x, deviation], dim=1), "conv")
+    expected = dense(dense(x.flatten(1), "fc", True), "out", False)[:, 0]
+    torch.testing.assert_close(discriminator(images.float()).double(), expected, atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize("unshuffle", [1, 2])

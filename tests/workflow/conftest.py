@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,8 +23,3 @@ def planned(output):
     """{rule: number of jobs} of a (dry) run's job statistics; empty when there is nothing to do."""
     match = re.search(r"^Job stats:\njob [^\n]*\n-+ [^\n]*\n(.*?)^total ", output, re.M | re.S)
     return {line.split()[0]: int(line.split()[1]) for line in match[1].splitlines()} if match else {}
-
-
-@pytest.fixture(scope="session")
-def snakemake_command():
-    return run_snakemake

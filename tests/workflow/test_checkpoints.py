@@ -20,9 +20,10 @@ def pickled(tmp_path, monkeypatch):
     return generator, write_ada(tmp_path / "net.pkl", generator, monkeypatch)
 
 
-def run(tmp_path, source, *arguments):
+def run(tmp_path, source, *arguments, accepted=()):
     source = json.dumps({"face": {"generator": {"source": "checkpoint", **source}}})
-    return run_snakemake(*arguments, TARGET, "--config", "study=test", f"classes={source}", directory=tmp_path)
+    config = ["study=test", f"classes={source}", f"accepted_licences={json.dumps(accepted)}"]
+    return run_snakemake(*arguments, TARGET, "--config", *config, directory=tmp_path)
 
 
 def test_a_file_of_the_user_s_is_converted_and_described(tmp_path, pickled):
@@ -41,6 +42,10 @@ def test_a_url_is_fetched_first_and_its_licence_must_be_accepted(tmp_path, pickl
     assert jobs == {"fetch_checkpoint": 1, "convert_generator": 1}
     refused = run(tmp_path, source, "--cores", "1")
     assert refused.returncode and "is under the strict (https://example.org/licence); read it" in refused.stdout
+    assert not (tmp_path / TARGET).exists()
+    accepted = run(tmp_path, source, "--cores", "1", accepted=["other", "strict"])
+    assert accepted.returncode == 0, accepted.stdout[-2000:]
+    assert load_generator(tmp_path / TARGET).fingerprint() == pickled[0].fingerprint()
 
 
 def test_a_source_that_is_neither_is_one_line(tmp_path):

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from onemask.cli import app
 from onemask.config import REPOSITORY
 from onemask.data.annotated import read_annotated
-from onemask.evaluation.one_shot import latents
 from onemask.labels import read_labels
 from onemask.stylegan2.checkpoint import load_generator
 from onemask.stylegan2.images import to_pixels
+from onemask.stylegan2.latents import in_every_layer
 
 pytestmark = pytest.mark.extended  # minutes: an inversion, three clusterings, ten methods
 FACES, LABELS = (REPOSITORY / f"config/labels/{name}.yaml" for name in ("face", "mine"))
@@ -43,7 +43,7 @@ def user(tmp_path_factory) -> Path:
     generator = load_generator(own / "network.pkl")
     chosen = [*annotated.indices("exemplars")[:1], *annotated.indices("test")[:3]]
     with torch.no_grad():
-        images = to_pixels(generator(latents(annotated.ws[chosen], generator.num_ws)), generator.resolution)
+        images = to_pixels(generator(in_every_layer(annotated.ws[chosen], generator.num_ws)), generator.resolution)
     for name, image, number in zip(["images/a", *(f"images/test/{n}" for n in "bcd")], images, chosen, strict=True):
         Image.fromarray(image).save(own / f"{name}.png")
         Image.fromarray(annotated.label_maps[number]).save(own / f"label_maps/{Path(name).name}.png")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from onemask.data.colours import overlay
 from onemask.data.labelled import IMAGES, LABEL_MAPS, LabelledWriter
 from onemask.files import save_image, write_text
 from onemask.labels import LabelSet
-from onemask.paper.gallery import overlay
 
 COLUMNS, ROWS, OPACITY = 8, 4, 0.75
 

@@ -35,6 +35,7 @@ from onemask.jobs import set_up_torch
 from onemask.labels import LabelSet, read_labels
 from onemask.segmenters.base import method_states_uncertainty
 from onemask.stylegan2.generator import Generator
+from onemask.stylegan2.images import from_pixels
 from onemask.stylegan2.inversion import InversionSettings, invert
 from onemask.stylegan2.protocol import FeatureGenerator
 
@@ -211,4 +212,4 @@ def read_image(path: Path, size: int) -> Tensor:
         raise OnemaskError(f"{path}: not a readable image ({error})") from None
     if pixels.shape[:2] != (size, size):
         raise OnemaskError(f"{path}: is {pixels.shape[1]} x {pixels.shape[0]}, the generator makes {size} x {size}")
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return from_pixels(torch.from_numpy(pixels).permute(2, 0, 1)[None])

@@ -19,6 +19,7 @@ from onemask.data.annotated import AnnotatedSet
 from onemask.data.parts import Labelled, PartImage, PartMapping, labelled
 from onemask.errors import OnemaskError
 from onemask.labels import LabelSet
+from onemask.stylegan2.images import from_pixels
 from onemask.stylegan2.inversion import Inversion
 
 TEST = "test"
@@ -82,7 +83,7 @@ class Pool:
         if not batch:
             return
         pixels = torch.from_numpy(np.stack([each.image for each in batch]).transpose(0, 3, 1, 2).copy())
-        found = self.invert(pixels.float() / 127.5 - 1)
+        found = self.invert(from_pixels(pixels))
         apart = [None] * len(batch) if found.feature_distance is None else found.feature_distance.tolist()
         for each, *rest in zip(batch, found.ws.cpu().numpy(), found.psnr.tolist(), apart, strict=True):
             self.inverted[each.name] = Inverted(each, *rest)

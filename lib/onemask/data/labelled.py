@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageColor
+from PIL import Image
 from pycocotools import mask as coco_mask
 
+from onemask.data.colours import palette_image
 from onemask.errors import OnemaskError
 from onemask.files import atomic, read_json, write_json, write_text
 from onemask.labels import LabelSet
@@ -104,13 +105,6 @@ def encoded(mask: np.ndarray) -> dict[str, Any]:
     """A mask [H, W] as COCO's compressed RLE, its counts as text, which JSON can hold and pycocotools reads."""
     rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": rle["size"], "counts": rle["counts"].decode("ascii")}
-
-
-def palette_image(label_map: np.ndarray, labels: LabelSet) -> Image.Image:
-    """A label map uint8 [H, W] as an image whose pixels are the labels' values, shown in their colours."""
-    image = Image.fromarray(label_map)
-    image.putpalette([channel for colour in labels.colours for channel in ImageColor.getrgb(colour)[:3]])
-    return image
 
 
 def read_label_map(path: str | Path | BinaryIO, labels: LabelSet, size: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
 from onemask.labels import LabelSet
 from onemask.seeds import derive_seed
+from onemask.stylegan2.images import from_pixels
 
 Render = Callable[[Sequence[int]], Rendered]
 STRIDE = 16  # the U-Net halves an image four times
@@ -168,7 +169,7 @@ def settings_from(values: dict[str, Any]) -> AnnotatorSettings:
 
 def to_unit(images: Tensor) -> Tensor:
     """uint8 or float images -> float in [-1, 1]."""
-    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float().clamp(-1, 1)
+    return from_pixels(images) if images.dtype == torch.uint8 else images.float().clamp(-1, 1)
 
 
 def holds(masks: Tensor, min_pixels: int) -> Tensor:

@@ -51,11 +51,6 @@ from onemask.demo.xray import (
 from onemask.errors import OnemaskError
 
 CONTENTS = ("background", "bag", "clothes", "box", "bottle", "electronics")
-# PIDRay's twelve, by the names of its annotation files in lower case
-ITEMS = (
-    *("baton", "pliers", "hammer", "powerbank", "scissors", "wrench", "gun", "bullet", "sprayer", "handcuffs"),
-    *("knife", "lighter"),
-)
 DEMO_ITEMS = ("hammer", "handcuffs", "pliers", "powerbank", "wrench")  # those of Table 6
 EMPTY = 0.08  # share of bags without a prohibited item
 LABELS = (*CONTENTS, *DEMO_ITEMS)

@@ -147,10 +147,6 @@ class Frame:
         """The line y = 0 becomes the parabola y = amount x^2: a positive amount lowers both ends."""
         return Frame(self.x, self.y - per_pixel(amount) * self.x * self.x, self.unit)
 
-    def sheared(self, amount: Param) -> Frame:
-        """The line x = 0 becomes x = amount y."""
-        return Frame(self.x - per_pixel(amount) * self.y, self.y, self.unit)
-
 
 # ---------------------------------------------------------------- signed distances, in canvas units
 

@@ -23,6 +23,7 @@ from onemask.errors import OnemaskError
 from onemask.seeds import derive_seed
 from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.inversion import InversionSettings, invert, psnr
+from onemask.stylegan2.latents import in_every_layer
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def make_inverted_set(
     chosen = choose(quality, settings)
     exemplar_ws, exemplar_maps = annotated.split("exemplars")
     inverted_ws, exact = inversion.ws[chosen].numpy(), rendered.label_maps[chosen].numpy()
-    ws = np.concatenate([in_every_layer(exemplar_ws, generator.num_ws), inverted_ws, inverted_ws])
+    ws = np.concatenate([in_every_layer(exemplar_ws, generator.num_ws).numpy(), inverted_ws, inverted_ws])
     label_maps = np.concatenate([exemplar_maps, exact, annotate(reconstructed[chosen]).numpy()])
     exemplars, test = np.split(np.arange(len(ws)), [len(exemplar_ws)])
     poor = settings.renders - int((quality >= settings.min_psnr).sum())
@@ -99,11 +100,6 @@ def choose(quality: Tensor, settings: InvertedSettings) -> Tensor:
         )
     best = quality[good].argsort(descending=True, stable=True)[: settings.keep]
     return good[best].sort().values
-
-
-def in_every_layer(ws: np.ndarray, num_ws: int) -> np.ndarray:
-    """Latents [n, w_dim] or [n, num_ws, w_dim] as [n, num_ws, w_dim]."""
-    return ws if ws.ndim == 3 else np.repeat(ws[:, None], num_ws, axis=1)
 
 
 def _rounded(values: Tensor) -> list[float]:

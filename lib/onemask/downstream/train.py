@@ -16,6 +16,7 @@ from onemask.downstream.loop import Device, Plan, Training, identity, mixed_prec
 from onemask.downstream.pairs import Pairs
 from onemask.downstream.vision import transforms, tv_tensors
 from onemask.evaluation.metrics import METRICS, area_rows, image_scores
+from onemask.stylegan2.images import from_pixels
 
 KEYS = {"study": "", "class": "", "method": "", "exemplar": 0}  # that image_scores groups by
 
@@ -97,7 +98,7 @@ def _transform(size: int) -> transforms.Transform:
 
 def scaled(images: Tensor) -> Tensor:
     """uint8 [N, 3, H, W] as float in [-1, 1], channels last."""
-    return (images.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+    return from_pixels(images).contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()

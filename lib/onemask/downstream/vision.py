@@ -107,7 +107,6 @@ __all__ = [
     "resnet50",
     "resnet101",
     "suppress",
-    "torchvision",
     "transforms",
     "tv_tensors",
 ]

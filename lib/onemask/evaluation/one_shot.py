@@ -18,6 +18,7 @@ from onemask.evaluation.metrics import BACKGROUND, COLUMNS, KEYS, area_rows
 from onemask.seeds import derive_seed
 from onemask.segmenters.base import Segmenter
 from onemask.segmenters.head_segmenter import HeadSegmenter
+from onemask.stylegan2.latents import in_every_layer
 from onemask.stylegan2.protocol import FeatureGenerator
 
 Build = Callable[[int], Segmenter]
@@ -193,7 +194,7 @@ class Reader:
 
     def features(self, ws: np.ndarray) -> Iterator[list[Tensor]]:
         """Feature maps, batch by batch."""
-        for part in latents(ws, self.generator.num_ws).split(self.images):
+        for part in in_every_layer(ws, self.generator.num_ws).split(self.images):
             with torch.no_grad():
                 yield self.generator.features(part.to(self.generator.device))[1]
 
@@ -230,9 +231,3 @@ class _MadeMap:
 
     def detach(self) -> _MadeMap:
         return self  # maps are made without a graph
-
-
-def latents(ws: np.ndarray, num_ws: int) -> Tensor:
-    """ws as float32 [n, num_ws, w_dim]: a latent [n, w_dim] is the same in every layer."""
-    tensor = torch.from_numpy(np.ascontiguousarray(ws, dtype=np.float32))
-    return tensor if tensor.ndim == 3 else tensor[:, None].expand(-1, num_ws, -1)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from onemask.evaluation.one_shot import Outcome, Task, latents
+from onemask.evaluation.one_shot import Outcome, Task
 from onemask.files import atomic
 from onemask.segmenters.base import Predictor
 from onemask.stylegan2.images import to_pixels
+from onemask.stylegan2.latents import in_every_layer
 from onemask.stylegan2.protocol import FeatureGenerator
 
 
@@ -44,7 +45,7 @@ def task_pictures(
         nothing = np.zeros((0, size, size), np.uint8)
         return {"images": nothing[..., None].repeat(3, axis=-1), "label_maps": nothing, "truths": nothing}
     samples = [task.groups[outcome.first][0], *task.test[shown]]
-    ones = latents(ws[samples], generator.num_ws).to(generator.device).split(1)
+    ones = in_every_layer(ws[samples], generator.num_ws).to(generator.device).split(1)
     truths = task.label_maps[samples]
     return {
         "images": np.concatenate([to_pixels(generator.features(one)[0], size) for one in ones]),

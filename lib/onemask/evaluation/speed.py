@@ -21,9 +21,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from onemask.evaluation.metrics import KEYS, SECONDS
-from onemask.evaluation.one_shot import latents
 from onemask.kernels.projection import concatenate_features
 from onemask.segmenters.base import Features, Segmenter, output_size
+from onemask.stylegan2.latents import in_every_layer
 from onemask.stylegan2.protocol import FeatureGenerator
 
 COLUMNS = [*KEYS, "path", "generator", *SECONDS, "fps", "images", "threads", "device", "hardware"]
@@ -74,7 +74,7 @@ def measure_speed(
     method `generator` is the generator alone, its features kept.
     """
     device, runs = generator.device, [(contender, path) for contender in contenders for path in PATHS]
-    images = latents(ws, generator.num_ws).to(device).split(1)
+    images = in_every_layer(ws, generator.num_ws).to(device).split(1)
     _round(generator, runs, images[0], clock)
     rounds = tqdm(images, desc="speed", unit="img", mininterval=1)
     seconds = np.quantile([_round(generator, runs, w, clock) for w in rounds], [0.5, 0.25, 0.75], axis=0)

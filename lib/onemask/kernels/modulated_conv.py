@@ -15,9 +15,9 @@ from onemask.kernels.backend import uses_triton
 from onemask.kernels.checks import check_floating
 
 
-def resample_kernel(taps: tuple[float, ...] = (1.0, 3.0, 3.0, 1.0)) -> Tensor:
-    """The separable low-pass filter [T, T] with unit sum that StyleGAN2 uses to resample."""
-    line = torch.tensor(taps)
+def resample_kernel() -> Tensor:
+    """The separable low-pass filter [4, 4] with unit sum that StyleGAN2 uses to resample."""
+    line = torch.tensor([1.0, 3.0, 3.0, 1.0])
     return torch.outer(line, line) / line.sum().square()
 
 

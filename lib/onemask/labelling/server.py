@@ -22,7 +22,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from PIL import Image
 from starlette.concurrency import run_in_threadpool
 
-from onemask.data.labelled import palette_image, read_label_map
+from onemask.data.colours import palette_image
+from onemask.data.labelled import read_label_map
 from onemask.errors import OnemaskError
 from onemask.labelling.session import UNFITTED, Conflict, Session, version_of
 from onemask.labels import LabelSet

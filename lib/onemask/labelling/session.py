@@ -40,7 +40,8 @@ from onemask.annotation.labeller import (
 )
 from onemask.clustering.projection import FeatureProjection
 from onemask.data.annotated import AnnotatedSet, write_annotated
-from onemask.data.labelled import LabelledWriter, palette_image, read_label_map
+from onemask.data.colours import palette_image
+from onemask.data.labelled import LabelledWriter, read_label_map
 from onemask.errors import OnemaskError
 from onemask.files import atomic, read_json, read_safetensors, sha256, write_json
 from onemask.labelling.setup import Setup

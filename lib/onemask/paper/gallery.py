@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
+from onemask.data.colours import overlay
 from onemask.files import atomic, read_npz
 from onemask.labels import LabelSet
 
@@ -21,14 +22,6 @@ def load_pictures(path: str | Path) -> list[tuple[np.ndarray, np.ndarray]]:
     names = ("images", "label_maps")
     content = read_npz(path, names, "file of pictures", "run the rule that makes it again")
     return list(zip(*(content[name] for name in names), strict=True))
-
-
-def overlay(image: np.ndarray, label_map: np.ndarray, labels: LabelSet, opacity: float) -> np.ndarray:
-    """uint8 [H, W, 3]: the labels' colours over the image. The label map [h, w] is enlarged without interpolation."""
-    colours = np.array([ImageColor.getrgb(colour) for colour in labels.colours], dtype=np.float64)
-    height, width = image.shape[:2]
-    sized = np.asarray(Image.fromarray(label_map).resize((width, height), Image.Resampling.NEAREST))
-    return np.rint((1 - opacity) * image + opacity * colours[sized]).astype(np.uint8)
 
 
 def draw_gallery(

@@ -12,9 +12,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextPath
 from PIL import Image
 
+from onemask.data.colours import overlay
 from onemask.labels import LabelSet
 from onemask.paper.curves import save_figure
-from onemask.paper.gallery import INK, overlay
+from onemask.paper.gallery import INK
 
 DPI = 200  # that of save_figure: one pixel of a sheet is one pixel of the PNG
 TILE = 128  # 0.64 inch; images of 64 px are enlarged by two

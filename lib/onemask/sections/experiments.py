@@ -60,7 +60,7 @@ class RareSettings(Section):
     replicates: list[Positive] | None = None
 
 
-class InversionSettings(Section):
+class InvertedSettings(Section):
     """Renders with exact masks, inverted into W+: a check on the annotator's labels."""
 
     methods: list[Name] = []

@@ -19,7 +19,7 @@ from onemask.sections.data import (
 from onemask.sections.experiments import (
     DownstreamSettings,
     ExperimentSettings,
-    InversionSettings,
+    InvertedSettings,
     RareSettings,
     SDANetSettings,
     SpeedSettings,
@@ -106,7 +106,7 @@ class Study(PerClass):
     tuning: TuningSettings = TuningSettings()
     experiments: dict[Name, ExperimentSettings] = {}
     rare: RareSettings = RareSettings()
-    inversion: InversionSettings = InversionSettings()
+    inversion: InvertedSettings = InvertedSettings()
     speed: SpeedSettings = SpeedSettings()
     losses: LossesSettings = LossesSettings()
     downstream: DownstreamSettings = DownstreamSettings()

@@ -29,7 +29,7 @@ from onemask.optim import Adam
 from onemask.progress import steps
 from onemask.seeds import derive_seed
 from onemask.segmenters.base import Features, check_label_maps, output_size
-from onemask.segmenters.heads import head
+from onemask.segmenters.heads import merge_sizes
 
 SETTINGS = ("members", "epochs", "learning_rate", "batch", "patience", "warm_epochs")
 STATES_UNCERTAINTY = True
@@ -69,12 +69,11 @@ class DatasetGAN:
 
     def __init__(self, num_labels: int, seed: int, settings: EnsembleSettings) -> None:
         self.num_labels, self.seed, self.settings = num_labels, seed, settings
-        self._merge = head("mlp1", 1, num_labels, hidden=1).prepare  # an MLP's preparation needs no weights
         self.layers: Stack | None = None  # folded: weight0 [M, 128, C], bias0 [M, 128], weight1, ...
 
     def represent(self, features: Features) -> list[Tensor]:
         """The maps at native sizes, neighbours of one size as one; a concatenated map of full size stays as it is."""
-        return self._merge(features, output_size(features))
+        return merge_sizes(features)
 
     def fit(self, features: Features, label_maps: Tensor) -> Self:
         """Learn from all pixels of all samples; OnemaskError when a member's loss is not finite."""
@@ -163,15 +162,6 @@ def jensen_shannon(probabilities: Tensor) -> Tensor:
     """
     mean = torch.special.entr(probabilities.mean(dim=0)).sum(dim=1)
     return (mean - torch.special.entr(probabilities).sum(dim=2).mean(dim=0)).clamp(min=0)
-
-
-def most_certain(uncertainty: Tensor, share: float = 0.9) -> Tensor:
-    """Indices int64 of the `share` of images [N] with the least uncertainty (one at least), in the images' order.
-
-    DatasetGAN leaves the 10 % most uncertain of its labelled samples out.
-    """
-    kept = max(1, round(share * len(uncertainty)))
-    return uncertainty.sort(stable=True).indices[:kept].sort().values
 
 
 def training_rows(features: Features, size: int) -> Rows:

@@ -1,8 +1,9 @@
 """The paper's segmenters (Section 6.2.4; decisions 27, 28): MLP with 1 or 3 layers, FCN with 1, 3, 5, 7 or 9.
 
 An MLP classifies each pixel alone; an FCN is 3x3 convolutions of unit stride. Leaky ReLU between layers, linear logits.
-A head looks at a list of maps. `prepare` brings them into the form that its first layer reads fastest; that form is
-constant while the head is fitted, so it is made once.
+A head looks at a list of maps [N, C_l, h_l, w_l]. `prepare(maps, size)` brings them into the form that its first layer
+reads fastest; that form is constant while the head is fitted, so it is made once. Of it the head makes logits
+[N, num_labels, H, W]. `pixelwise`: a pixel's logits depend on its own features alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import math
 from collections.abc import Sequence
 from functools import reduce
 from itertools import groupby
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -23,20 +23,6 @@ from onemask.kernels.winograd import Tiles, convolve_tiles, to_tiles
 
 Prepared = Tensor | Tiles
 NEGATIVE_SLOPE = 0.2  # of the generator's own leaky ReLU; the paper names none
-
-
-class Head(Protocol):
-    """A small network from feature maps to logits."""
-
-    pixelwise: bool  # a pixel's logits depend on its own features alone
-
-    def prepare(self, maps: Sequence[Tensor], size: Size) -> list[Prepared]:
-        """Maps [N, C_l, h_l, w_l] in the form that `__call__` reads."""
-        ...
-
-    def __call__(self, prepared: Sequence[Prepared], size: Size) -> Tensor:
-        """Logits [N, num_labels, H, W] of a size."""
-        ...
 
 
 class MLP(nn.Module):
@@ -54,7 +40,7 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(_layers(in_channels, [*widths, num_labels], kernel=1))
 
     def prepare(self, maps: Sequence[Tensor], size: Size) -> list[Tensor]:
-        return _merge_sizes(maps)
+        return merge_sizes(maps)
 
     def forward(self, prepared: Sequence[Tensor], size: Size) -> Tensor:
         first, *others = self.layers
@@ -91,7 +77,7 @@ class FCN(nn.Module):
         sizes = [3 * m.shape[-1] if small else size for m, small in zip(maps, thrice, strict=True)]
         enlarged = [concatenate_features([m], target, self.mode) for m, target in zip(maps, sizes, strict=True)]
         # Tiles are cut from channels-last maps, and cuDNN convolves such maps faster.
-        merged = [m.contiguous(memory_format=torch.channels_last) for m in _merge_sizes(enlarged)]
+        merged = [m.contiguous(memory_format=torch.channels_last) for m in merge_sizes(enlarged)]
         return [to_tiles(m) if m.device.type == "cpu" and not m.requires_grad else m for m in merged]
 
     def forward(self, prepared: Sequence[Prepared], size: int) -> Tensor:
@@ -136,7 +122,7 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
 
 
-def _merge_sizes(maps: Sequence[Tensor]) -> list[Tensor]:
+def merge_sizes(maps: Sequence[Tensor]) -> list[Tensor]:
     """Neighbouring maps of one size as one: fewer, larger products, and the order of channels stays."""
     groups = (list(same) for _, same in groupby(maps, key=lambda m: m.shape[-1]))
     return [torch.cat(same, dim=1) if len(same) > 1 else same[0] for same in groups]

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from onemask.kernels.modulated_conv import resample_kernel
 from onemask.stylegan2.layers import Conv, FullyConnected
 
+STDDEV_GROUP = 4  # images
+
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, the second halving the size, beside a 1x1 skip; both branches scaled by sqrt(1/2)."""
@@ -41,10 +43,10 @@ def minibatch_stddev(x: Tensor, group_size: int) -> Tensor:
 class Discriminator(nn.Module):
     """Images [N, 3, R, R] -> logits [N]. Channels follow the generator's rule at each (unshuffled) size."""
 
-    def __init__(self, resolution: int, channel_base: int, channel_max: int, unshuffle: int = 1, stddev_group: int = 4):
+    def __init__(self, resolution: int, channel_base: int, channel_max: int, unshuffle: int = 1):
         super().__init__()
         kernel = resample_kernel()
-        self.unshuffle, self.stddev_group = unshuffle, stddev_group
+        self.unshuffle = unshuffle
         self.compute_dtype = torch.float32
         sizes = [2**i for i in range((resolution // unshuffle).bit_length() - 1, 2, -1)]
         channels = [min(channel_base // size, channel_max) for size in [*sizes, 4]]
@@ -58,6 +60,6 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         x = F.pixel_unshuffle(images, self.unshuffle).to(dtype or self.compute_dtype)
         x = self.fromrgb(x.contiguous(memory_format=torch.channels_last))
-        x = minibatch_stddev(self.blocks(x), self.stddev_group)
+        x = minibatch_stddev(self.blocks(x), STDDEV_GROUP)
         x = self.conv(x).float()
         return self.out(self.fc(x.flatten(1))).squeeze(1)

@@ -1,4 +1,4 @@
-"""A generator's output as pixels."""
+"""Images of networks, in [-1, 1], and as pixels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+def from_pixels(pixels: Tensor) -> Tensor:
+    """Pixels 0 to 255 -> float in [-1, 1]."""
+    return pixels.float() / 127.5 - 1
 
 
 def to_pixels(images: Tensor, size: int) -> np.ndarray:

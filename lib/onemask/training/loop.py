@@ -25,6 +25,7 @@ from onemask.seeds import derive_seed
 from onemask.stylegan2.checkpoint import save_generator
 from onemask.stylegan2.discriminator import Discriminator
 from onemask.stylegan2.generator import Generator
+from onemask.stylegan2.images import from_pixels
 from onemask.training.augment import adapt, augment
 from onemask.training.distributed import average_, average_gradients
 from onemask.training.losses import (
@@ -158,7 +159,7 @@ def mixed_ws(generator: Generator, n: int, probability: float, device: torch.dev
 def real_batch(images: np.ndarray, n: int, mirror: bool, device: torch.device) -> Tensor:
     """n random images of a uint8 array [M, 3, H, W] as float in [-1, 1], mirrored at random."""
     chosen = torch.from_numpy(images[torch.randint(0, len(images), (n,)).numpy()]).to(device)
-    batch = chosen.float() / 127.5 - 1
+    batch = from_pixels(chosen)
     flip = torch.rand(n, 1, 1, 1, device=device) < 0.5
     return torch.where(flip, batch.flip(3), batch) if mirror else batch
 

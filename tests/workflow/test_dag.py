@@ -276,6 +276,30 @@ def test_a_training_that_was_over_is_not_repeated(folder):
     assert sha256(folder / target) == before
 
 
+def test_a_larger_budget_goes_on_and_other_settings_or_another_start_train_anew(folder):
+    generators = folder / "results/test/generators"
+
+    def trained(**settings):
+        classes = json.dumps({"horse": {"generator_training": settings}})
+        target = "results/test/generators/horse/generator.safetensors"
+        finished = run(folder, f"classes={classes}", "--cores", "1", "--", target)
+        assert finished.returncode == 0, finished.stdout[-3000:]
+        return rows(generators / "horse/metrics.csv"), sha256(folder / target)
+
+    first = rows(generators / "horse/metrics.csv")
+    (own,) = generators.glob("horse.state.*/state.safetensors")
+    shutil.copyfile(own, folder / "start.safetensors")
+    longer, _ = trained(kimg=0.128)
+    assert longer[: len(first)] == first and len(longer) == len(first) + 1
+    other, _ = trained(learning_rate=0.001)
+    assert len(other) == len(first) and other[0]["loss_d"] != first[0]["loss_d"]
+    (others,) = set(generators.glob("horse.state.*/state.safetensors")) - {own}
+    started, before = trained(kimg=0.128, start_from="start.safetensors")
+    assert [row["kimg"] for row in started] == ["0.128"]
+    shutil.copyfile(others, folder / "start.safetensors")
+    assert trained(kimg=0.128, start_from="start.safetensors")[1] != before
+
+
 @pytest.mark.parametrize("method", ["repurposegan_mlp", "hfc_swav_mlp"])
 def test_tuning_gives_every_method_its_trials_on_the_tuning_split(folder, method):
     target = f"results/test/tuning/face/{method}.csv"

@@ -22,14 +22,12 @@ from onemask.paper.style import (
     ABSENT,
     aligned,
     escape,
-    latex_row,
     latex_score,
     latex_table,
-    latex_tabular,
     number,
     plain_score,
 )
-from onemask.paper.tables import ranged
+from onemask.paper.tables import Row, Tabular, check_methods, in_order, of_study, ranged
 
 NAMES = {"wiou": "wIoU", "wiou_fg": "wIoU_fg", "miou": "mIoU", "fg_iou": "FG-IoU"}
 LATEX_NAMES = NAMES | {"wiou_fg": r"wIoU$_\mathrm{fg}$"}
@@ -89,10 +87,11 @@ def summary(
     may lack methods, but not all of them.
     OnemaskError when rows belong to several studies, to an unknown method, or miss a class.
     """
-    _check(rows, methods, classes)
-    table = summarise(image_scores(rows))
-    order = {name: i for i, name in enumerate([*classes, *methods])}
-    table = table.sort_values(["class", "method"], key=lambda column: column.map(order)).reset_index(drop=True)
+    of_study(rows, "metrics csv")
+    check_methods(rows, methods, "metrics csv")
+    if different := sorted(set(rows["class"]) ^ set(classes)):
+        raise OnemaskError(f"metrics csv: class {different[0]!r} is in the configuration or in the rows, not in both")
+    table = in_order(summarise(image_scores(rows)), **{"class": classes, "method": methods})
     scores = [f"{metric}_{statistic}" for metric in METRICS for statistic in ("mean", "std")]
     table[scores] *= 100
     table.insert(3, "title", table["method"].map(lambda name: methods[name]["title"]))
@@ -116,15 +115,15 @@ def latex(table: pd.DataFrame, quality: Quality, style: Style, missing: Sequence
             latex_table(
                 caption(table, quality, missing),
                 "tab:one-shot",
-                [_tabular(table, group, main, style) for group in groups],
+                [_tabular(table, group, main, style).tex() for group in groups],
             )
         ]
         if main
         else []
     )
     if "miou" in style.metrics:
-        text = f"Plain mean IoU, background included, of the same runs; study {_study(table)}."
-        tables.append(latex_table(text, "tab:one-shot-miou", [_tabular(table, classes, ["miou"], style)]))
+        text = f"Plain mean IoU, background included, of the same runs; study {of_study(table, 'table2.csv')}."
+        tables.append(latex_table(text, "tab:one-shot-miou", [_tabular(table, classes, ["miou"], style).tex()]))
     return "\n".join(tables)
 
 
@@ -133,7 +132,7 @@ def caption(table: pd.DataFrame, quality: Quality, missing: Sequence[str] = ()) 
     counts = table.groupby("class", sort=False)["images"]
     images = ", ".join(f"{escape(name)} {ranged(values)}" for name, values in counts)
     sentences = [
-        f"One-shot segmentation, study {_study(table)}, in percent: mean and standard deviation over"
+        f"One-shot segmentation, study {of_study(table, 'table2.csv')}, in percent: mean and standard deviation over"
         f" {_exemplars(table)} exemplars, each fitted alone and scored on the same test images ({images}).",
         "Bold: the best one-shot method; methods below the last rule are references.",
         "Lines in italics are the published figures of the paper's Table 2 (wIoU, FG-IoU), measured on other generators"
@@ -187,41 +186,29 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def _check(rows: pd.DataFrame, methods: Mapping[str, Any], classes: Sequence[str]) -> None:
-    if len(studies := rows["study"].unique()) != 1:
-        raise OnemaskError(f"metrics csv: rows of studies {', '.join(studies)} in one table; give those of one study")
-    if unknown := sorted(set(rows["method"]) - set(methods)):
-        raise OnemaskError(f"metrics csv: method {unknown[0]!r} is not configured; there are {', '.join(methods)}")
-    if different := sorted(set(rows["class"]) ^ set(classes)):
-        raise OnemaskError(f"metrics csv: class {different[0]!r} is in the configuration or in the rows, not in both")
-
-
 def _published(published: Table2, key: str | None, class_name: str) -> tuple[float, float]:
     check_rows([key], published)
     return published.get(key or "", {}).get(class_name, (math.nan, math.nan))
 
 
-def _tabular(table: pd.DataFrame, classes: Sequence[str], metrics: Sequence[str], style: Style) -> str:
+def _tabular(table: pd.DataFrame, classes: Sequence[str], metrics: Sequence[str], style: Style) -> Tabular:
     """Some classes abreast. One-shot methods, then references; below each method its published figures."""
-    titles = [rf"\multicolumn{{{len(metrics)}}}{{c}}{{{escape(name.capitalize())}}}" for name in classes]
-    rules = [rf"\cmidrule(lr){{{2 + i * len(metrics)}-{1 + (i + 1) * len(metrics)}}}" for i in range(len(classes))]
-    names = [LATEX_NAMES[metric] for metric in metrics] * len(classes)
-    header = [latex_row(["", *titles]), " ".join(rules), latex_row(["Method", *names])]
+    groups = [(escape(name.capitalize()), [LATEX_NAMES[metric] for metric in metrics]) for name in classes]
     part = table[table["class"].isin(classes)]
     blocks = [_method_lines(group, classes, metrics, style) for _, group in part.groupby("reference", sort=True)]
-    return latex_tabular("l" + "r" * len(names), header, blocks)
+    return Tabular("Method", groups, blocks)
 
 
-def _method_lines(part: pd.DataFrame, classes: Sequence[str], metrics: Sequence[str], style: Style) -> list[str]:
+def _method_lines(part: pd.DataFrame, classes: Sequence[str], metrics: Sequence[str], style: Style) -> list[Row]:
     lines = []
     for _, method in part.groupby("method", sort=False):
         by_class = {row["class"]: row for row in method.to_dict("records")}
         cells = [(by_class.get(name), metric, part[part["class"] == name]) for name in classes for metric in metrics]
         title = escape(method["title"].iloc[0])
-        lines.append(latex_row([title, *(_score(*cell, style, latex_score) for cell in cells)]))
+        lines.append([title, *(_score(*cell, style, latex_score) for cell in cells)])
         figures = [_published_cell(row, metric) for row, metric, _ in cells]
         if any(figures):
-            lines.append(latex_row([r"\quad\textit{\scriptsize published}", *figures]))
+            lines.append([r"\quad\textit{\scriptsize published}", *figures])
     return lines
 
 
@@ -260,10 +247,6 @@ def _plain_block(name: str, group: pd.DataFrame, style: Style) -> list[str]:
     ]
     counts = f"{_exemplars(group)} exemplars, {ranged(group['images'])} test images"
     return [*aligned([head, *body]), counts]
-
-
-def _study(table: pd.DataFrame) -> str:
-    return rf"\texttt{{{escape(table['study'].iloc[0])}}}"
 
 
 def _exemplars(table: pd.DataFrame) -> str:

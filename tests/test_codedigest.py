@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 
 from onemask import codedigest
+from onemask.clustering import CLUSTERINGS
 from onemask.codedigest import closure, code_digest, syntax
 from onemask.config import REPOSITORY, load_study
 
 SCRIPTS = REPOSITORY / "scripts"
 RULES = "".join(path.read_text() for path in sorted((REPOSITORY / "workflow/rules").glob("*.smk")))
-LOADERS = {name: ["onemask.clustering.projection"] for name in ("swav", "simclr")}
-LOADERS |= {name: [f"onemask.clustering.{name}"] for name in ("kmeans", "samples")} | {None: []}
 # What rules say that a script loads by name; scripts that are not here load nothing so.
 BY_NAME = {
     "one_shot.py": [
-        (f"onemask.segmenters.{method.module}", *LOADERS[method.clustering])
+        (f"onemask.segmenters.{method.module}", *CLUSTERINGS.get(method.clustering, ())[:1])
         for method in load_study({"study": "demo"}).methods.values()
     ],
     "paper.py": [(name,) for name in re.findall(r'code\("paper\.py", "([\w.]+)"\)', RULES)],

@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from onemask.annotation.labeller import LOADERS, fit_clustering
+from onemask.annotation.labeller import fit_clustering
+from onemask.clustering import CLUSTERINGS
 from onemask.config import load_study
 from onemask.evaluation.one_shot import Reader
-from onemask.segmenters.base import build_settings, load_segmenter, method_builder, save_segmenter
+from onemask.segmenters.base import (
+    build_settings,
+    load_clustering,
+    load_segmenter,
+    method_builder,
+    save_segmenter,
+)
 from onemask.stylegan2.generator import Generator
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -29,7 +36,7 @@ def generators():
 def clusterings(generators, tmp_path_factory):
     """A file per kind of clustering, made on the CPU."""
     folder = tmp_path_factory.mktemp("clusterings")
-    for name in LOADERS:
+    for name in CLUSTERINGS:
         fit_clustering(folder / name, generators["cpu"], name, STUDY[name], 0.7, 1)
     return folder
 
@@ -42,7 +49,7 @@ def test_a_method_on_a_gpu_predicts_what_it_does_on_the_cpu(name, generators, cl
     label_map[:, 8:24, 8:24] = 1
     predicted = {}
     for device, generator in generators.items():
-        clustering = LOADERS[kind](clusterings / kind).to(device) if kind else None
+        clustering = load_clustering(clusterings / kind, CLUSTERINGS[kind], device) if kind else None
         segmenter = method_builder(method, STUDY["heads"], 2, clustering)(3)
         read = Reader(generator)
         read.fit(segmenter, ws[:1], label_map)
@@ -53,7 +60,7 @@ def test_a_method_on_a_gpu_predicts_what_it_does_on_the_cpu(name, generators, cl
     assert (predicted["cpu"] == predicted["cuda"]).mean() > 0.97
 
 
-@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize("name", CLUSTERINGS)
 def test_a_clustering_can_be_made_on_a_gpu(name, generators, tmp_path):
     fit_clustering(tmp_path / name, generators["cuda"], name, STUDY[name], 0.7, 1)
-    LOADERS[name](tmp_path / name)
+    load_clustering(tmp_path / name, CLUSTERINGS[name])

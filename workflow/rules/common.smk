@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+from onemask.clustering import CLUSTERINGS
 from onemask.codedigest import code_digest
 from onemask.config import load_study, own_defaults
 from onemask.errors import OnemaskError, one_line_errors
@@ -25,13 +26,6 @@ BENCHMARKS = f"{RESULTS}/benchmarks"
 GENERATOR = f"resources/generators/{STUDY.study}/{{cls}}.safetensors"
 ANNOTATOR = f"resources/annotators/{STUDY.study}/{{cls}}.{{which}}.safetensors"
 ANNOTATED = f"resources/annotated/{STUDY.study}/{{cls}}.npz"
-# clustering -> module and class whose load() reads it
-CLUSTERINGS = {
-    "swav": ("onemask.clustering.projection", "FeatureProjection"),
-    "simclr": ("onemask.clustering.projection", "FeatureProjection"),
-    "kmeans": ("onemask.clustering.kmeans", "KMeansResult"),
-    "samples": ("onemask.clustering.samples", "Samples"),
-}
 CASE = next((name for name, entry in STUDY.classes.items() if entry.case_study), None)  # Section 8's
 TABLES = [f"table{name}" for name in ("1", "2", "4", "5", "7", "8", "9", "10", "A1", "_ablations")]
 FIGURES = [f"fig{name}" for name in ("1", "2", "6", "7", "9", "11", "B1", "12", "14a", "14b", "14c", "_sinkhorn")]

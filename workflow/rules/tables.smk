@@ -1,7 +1,7 @@
 # Tables beside Table 2 (paper.smk): each is drawn by its module of onemask.paper from result files alone, without torch.
 TITLES = {name: method.model_dump(include={"title", "published"}) for name, method in STUDY.methods.items()}
 ABLATIONS = [name for name in ("kmeans", "projection", "marginals") if name in STUDY.experiments]
-A1_SECTIONS = ("swav", "simclr", "kmeans", "samples", "heads")
+A1_SECTIONS = (*CLUSTERINGS, "heads")
 # what experiments change beside their grids, and where Table 10's supervised segmenters are
 EXPERIMENT_OPTIONS = {name: {"methods": TITLES, "base": entry.base} for name, entry in STUDY.experiments.items()}
 FEW_SHOT = STUDY.experiments.get("table10")

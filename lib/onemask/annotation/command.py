@@ -27,6 +27,7 @@ from onemask.annotation.labeller import (
 )
 from onemask.annotation.stream import Timing, write_dataset
 from onemask.checkpoints.reader import read_generator
+from onemask.clustering import CLUSTERINGS
 from onemask.config import load_study
 from onemask.data.labelled import LabelledWriter, read_label_map
 from onemask.errors import OnemaskError
@@ -39,7 +40,7 @@ from onemask.stylegan2.images import from_pixels
 from onemask.stylegan2.inversion import InversionSettings, invert
 from onemask.stylegan2.protocol import FeatureGenerator
 
-SECTIONS = ("swav", "simclr", "kmeans", "samples", "heads")
+SECTIONS = (*CLUSTERINGS, "heads")
 DRAWN = ("truncation", "seed", "most_certain")  # how images are drawn, as the data set's source keeps it
 LEAST_PSNR = 15.0  # dB; below it an inverted image shows something else
 

@@ -15,9 +15,9 @@ import torch
 import yaml
 from torch import Tensor
 
-from onemask.clustering.kmeans import KMeansResult, KMeansSettings, fit_kmeans
-from onemask.clustering.projection import FeatureProjection
-from onemask.clustering.samples import Samples, draw_samples
+from onemask.clustering import CLUSTERINGS
+from onemask.clustering.kmeans import KMeansSettings, fit_kmeans
+from onemask.clustering.samples import draw_samples
 from onemask.clustering.simclr import SimCLRSettings, train_simclr
 from onemask.clustering.swav import SwAVSettings, train_swav
 from onemask.errors import OnemaskError
@@ -25,15 +25,17 @@ from onemask.files import read_safetensors, read_yaml, write_text
 from onemask.labels import LabelSet, read_labels
 from onemask.progress import steps
 from onemask.seeds import derive_seed
-from onemask.segmenters.base import Features, Predictor, build_settings, load_segmenter, method_builder, save_segmenter
+from onemask.segmenters.base import (
+    Features,
+    Predictor,
+    build_settings,
+    load_clustering,
+    load_segmenter,
+    method_builder,
+    save_segmenter,
+)
 from onemask.stylegan2.protocol import FeatureGenerator
 
-LOADERS = {
-    "swav": FeatureProjection.load,
-    "simclr": FeatureProjection.load,
-    "kmeans": KMeansResult.load,
-    "samples": Samples.load,
-}
 SEGMENTER, CLUSTERING, LABELS = "segmenter.safetensors", "clustering.safetensors", "labels.yaml"  # the last: whole
 NO_UNCERTAINTY = "this method states no uncertainty: leave --most-certain out, or choose another --method"
 
@@ -140,7 +142,7 @@ def fit_labeller(
     if name:
         if not (folder / CLUSTERING).is_file():
             fit_clustering(folder / CLUSTERING, generator, name, sections[name], truncation, seed)
-        clustering = LOADERS[name](folder / CLUSTERING).to(generator.device)
+        clustering = load_clustering(folder / CLUSTERING, CLUSTERINGS[name], generator.device)
     build = method_builder(method, sections["heads"], len(labels), clustering)
     segmenter = build(derive_seed(seed, "segmenter"))
     segmenter.fit(features_of(generator, ws), torch.from_numpy(label_maps).to(generator.device))
@@ -167,7 +169,7 @@ def features_of(generator: FeatureGenerator, ws: Tensor) -> list[Tensor]:
 def fit_clustering(
     path: Path, generator: FeatureGenerator, name: str, section: Mapping[str, Any], truncation: float, seed: int
 ) -> None:
-    """One of LOADERS' clusterings of the generator's features under a study's section, kept at `path`."""
+    """One of CLUSTERINGS of the generator's features under a study's section, kept at `path`."""
     own = derive_seed(seed, name)
     if name == "swav":
         result = train_swav(generator, SwAVSettings.from_section(section, truncation), own)
@@ -186,14 +188,14 @@ def load_labeller(folder: str | Path, generator: FeatureGenerator) -> Labeller:
     if not (folder / SEGMENTER).is_file() or not (folder / LABELS).is_file():
         raise OnemaskError(f"{folder}: no labeller; `onemask annotate --label-map ...` leaves one in OUT/labeller")
     labels = read_labels(folder / LABELS)
-    fingerprint, load = read_yaml(
+    fingerprint, loader = read_yaml(
         folder / LABELS,
         "a labeller's labels",
-        lambda content: (content["generator"], LOADERS[content["clustering"]] if content["clustering"] else None),
+        lambda content: (content["generator"], CLUSTERINGS[content["clustering"]] if content["clustering"] else ()),
     )
     if fingerprint != generator.fingerprint():
         raise OnemaskError(f"{folder}: was fitted on another generator, of other weights")
-    clustering = load(folder / CLUSTERING).to(generator.device) if load else None
+    clustering = load_clustering(folder / CLUSTERING, loader, generator.device)
     num_labels = read_safetensors(folder / SEGMENTER)[1].get("num_labels")
     if num_labels != len(labels):
         raise OnemaskError(f"{folder}: its segmenter has {num_labels} labels, {LABELS} lists {len(labels)}")

@@ -15,8 +15,8 @@ from typing import Any
 import uvicorn
 
 from onemask.annotation.command import SECTIONS, chosen_device
-from onemask.annotation.labeller import LOADERS
 from onemask.checkpoints.reader import read_generator
+from onemask.clustering import CLUSTERINGS
 from onemask.clustering.projection import FeatureProjection
 from onemask.config import REPOSITORY, load_study
 from onemask.errors import OnemaskError
@@ -28,6 +28,7 @@ from onemask.labelling.setup import Setup
 from onemask.labels import LabelSet, read_labels
 from onemask.real_faces import load_real_faces
 from onemask.sections import MethodSettings, Study
+from onemask.segmenters.base import load_clustering
 from onemask.stylegan2.mobile import load_mobile_generator
 from onemask.stylegan2.protocol import FeatureGenerator
 
@@ -159,7 +160,7 @@ def open_session(
 
 def check_clustering(path: Path, setup: Setup, generator: FeatureGenerator) -> None:
     """OnemaskError unless the file is a clustering of the method's kind, of features such as the generator has."""
-    made = LOADERS[setup.method["clustering"]](path)
+    made = load_clustering(path, CLUSTERINGS[setup.method["clustering"]])
     if isinstance(made, FeatureProjection):
         features = generator.features(generator.sample_ws([0], setup.truncation))[1]
         wanted, found = sum(map_.shape[1] for map_ in features), made.weight.shape[1]

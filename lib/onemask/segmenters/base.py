@@ -12,7 +12,7 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ from onemask.errors import OnemaskError
 from onemask.files import read_safetensors, write_safetensors
 
 Features = Sequence[Tensor]
+T = TypeVar("T")
+UNCERTAIN_SHARE = 0.1  # of an image's pixels, those that tell how uncertain it is
 
 
 class Predictor(Protocol):
@@ -107,6 +109,24 @@ def known_methods() -> list[str]:
 
 def _module_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(onemask.segmenters.__path__))
+
+
+def fitted(learnt: T | None) -> T:
+    """What a segmenter has learnt; RuntimeError before fit()."""
+    if learnt is None:
+        raise RuntimeError("predicting or saving before fit()")
+    return learnt
+
+
+def check_settings(settings: Mapping[str, Any], known: Sequence[str]) -> None:
+    """OnemaskError for a setting that the method does not have."""
+    if unknown := [key for key in settings if key not in known]:
+        raise OnemaskError(f"method settings: unknown key {unknown[0]!r}; known keys: {', '.join(known)}")
+
+
+def of_most_uncertain(uncertainty: Tensor) -> Tensor:
+    """Per image [N] the mean of `uncertainty` [N, pixels] over its 10 % most uncertain pixels."""
+    return uncertainty.topk(max(1, int(UNCERTAIN_SHARE * uncertainty.shape[1])), dim=1).values.mean(dim=1)
 
 
 def output_size(features: Features) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from onemask.segmenters.base import Features, check_label_maps
+from onemask.segmenters.base import Features, check_label_maps, fitted
 
 
 class CopyMask:
@@ -29,17 +29,13 @@ class CopyMask:
         return self
 
     def segment(self, representation: Sequence[Tensor]) -> Tensor:
-        if self.mask is None:
-            raise RuntimeError("predicting before fit()")
-        return self.mask.expand(len(representation[0]), -1, -1)
+        return fitted(self.mask).expand(len(representation[0]), -1, -1)
 
     def predict(self, features: Features) -> Tensor:
         return self.segment(self.represent(features))
 
     def state(self) -> dict[str, Tensor]:
-        if self.mask is None:
-            raise RuntimeError("saving before fit()")
-        return {"mask": self.mask}
+        return {"mask": fitted(self.mask)}
 
     def restore(self, state: Mapping[str, Tensor]) -> Self:
         self.mask = state["mask"]

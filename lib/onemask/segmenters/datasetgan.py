@@ -28,7 +28,7 @@ from onemask.kernels.projection import gather_pixels, project_features
 from onemask.optim import Adam
 from onemask.progress import steps
 from onemask.seeds import derive_seed
-from onemask.segmenters.base import Features, check_label_maps, output_size
+from onemask.segmenters.base import Features, check_label_maps, check_settings, fitted, of_most_uncertain, output_size
 from onemask.segmenters.heads import merge_sizes
 
 SETTINGS = ("members", "epochs", "learning_rate", "batch", "patience", "warm_epochs")
@@ -39,7 +39,6 @@ WEIGHT_STD = 0.02
 NORM_EPSILON = 1e-5
 NORM_MOMENTUM = 0.1
 TABLE_BYTES = 2**30  # a larger table of all training rows is not made: rows are gathered at each step
-UNCERTAIN_SHARE = 0.1  # of an image's pixels, in `uncertainty`
 
 Stack = dict[str, Tensor]
 Rows = Callable[[Tensor], Tensor]
@@ -114,30 +113,22 @@ class DatasetGAN:
         """Per image [N] the mean of the Jensen-Shannon divergence over its 10 % most uncertain pixels, in nats."""
         scores = []
         for image in _images(features):
-            divergence = jensen_shannon(self.probabilities(image)).flatten()
-            scores.append(divergence.topk(max(1, int(UNCERTAIN_SHARE * len(divergence)))).values.mean())
-        return torch.stack(scores)
+            scores.append(of_most_uncertain(jensen_shannon(self.probabilities(image)).flatten(1)))
+        return torch.cat(scores)
 
     def __len__(self) -> int:
-        return len(self._fitted()["weight0"])
+        return len(fitted(self.layers)["weight0"])
 
     def state(self) -> dict[str, Tensor]:
-        if self.layers is None:
-            raise RuntimeError("saving before fit()")
-        return dict(self.layers)
+        return dict(fitted(self.layers))
 
     def restore(self, state: Mapping[str, Tensor]) -> Self:
         self.layers = dict(state)
         return self
 
-    def _fitted(self) -> Stack:
-        if self.layers is None:
-            raise RuntimeError("predicting before fit()")
-        return self.layers
-
     def _logits(self, image: Features) -> Iterator[Tensor]:
         """Logits [C, H, W] of one image, member by member: a member's activations fit into the cache, all do not."""
-        layers, size = self._fitted(), output_size(image)
+        layers, size = fitted(self.layers), output_size(image)
         for number in range(len(self)):
             x = project_features(image, layers["weight0"][number], size, "bilinear")[0].flatten(1)
             x = x.add_(layers["bias0"][number, :, None])
@@ -310,8 +301,7 @@ def folded(stack: Stack) -> Stack:
 
 def build(settings: Mapping[str, Any], num_labels: int, clustering: Any, seed: int) -> DatasetGAN:
     """An unfitted segmenter; `clustering` is not used. OnemaskError for a key that is none of SETTINGS."""
-    if unknown := [key for key in settings if key not in SETTINGS]:
-        raise OnemaskError(f"method settings: unknown key {unknown[0]!r}; known keys: {', '.join(SETTINGS)}")
+    check_settings(settings, SETTINGS)
     return DatasetGAN(num_labels, seed, EnsembleSettings(**settings))
 
 

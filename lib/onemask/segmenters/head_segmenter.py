@@ -10,15 +10,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from onemask.errors import OnemaskError
 from onemask.kernels.projection import Size, row_strips
-from onemask.segmenters.base import Features, check_label_maps, output_size
+from onemask.segmenters.base import Features, check_label_maps, check_settings, fitted, of_most_uncertain, output_size
 from onemask.segmenters.fit import FitOptions, fit_head
 from onemask.segmenters.heads import Prepared, head, initialise
 
 Embedding = Callable[[Features, Size], Sequence[Tensor]]
 Representation = tuple[Sequence[Prepared], Size]  # what the head reads, and the size of its logits
-UNCERTAIN_SHARE = 0.1  # of an image's pixels, in `uncertainty`
 STRIP = {"cpu": 1 << 12, "cuda": 1 << 20}  # pixels that a pixelwise head sees at once: z of more leaves the cache
 SETTINGS = ("head", "hidden", "upsampling", "epochs", "learning_rate", "betas", "batch")
 
@@ -68,16 +66,12 @@ class HeadSegmenter:
 
     @torch.no_grad()
     def segment(self, representation: Representation) -> Tensor:
-        if self.head is None:
-            raise RuntimeError("predicting before fit()")
-        return self.head(*representation).argmax(dim=1).to(torch.uint8)
+        return fitted(self.head)(*representation).argmax(dim=1).to(torch.uint8)
 
     @torch.no_grad()
     def confident(self, features: Features) -> tuple[Tensor, Tensor]:
         """Label maps uint8 [N, H, W], and the probability [N, H, W] of each pixel's label."""
-        if self.head is None:
-            raise RuntimeError("predicting before fit()")
-        values, labels = self.head(*self.represent(features)).softmax(dim=1).max(dim=1)
+        values, labels = fitted(self.head)(*self.represent(features)).softmax(dim=1).max(dim=1)
         return labels.to(torch.uint8), values
 
     def uncertainty(self, features: Features) -> Tensor:
@@ -87,12 +81,9 @@ class HeadSegmenter:
     @torch.no_grad()
     def with_uncertainty(self, features: Features) -> tuple[Tensor, Tensor]:
         """Label maps uint8 [N, H, W] and uncertainties [N] of one pass over the features."""
-        if self.head is None:
-            raise RuntimeError("predicting before fit()")
-        logits = self.head(*self.represent(features))
+        logits = fitted(self.head)(*self.represent(features))
         entropy = torch.special.entr(logits.softmax(dim=1)).sum(dim=1).flatten(1) / math.log(self.num_labels)
-        most = entropy.topk(max(1, int(UNCERTAIN_SHARE * entropy.shape[1])), dim=1).values
-        return logits.argmax(dim=1).to(torch.uint8), most.mean(dim=1)
+        return logits.argmax(dim=1).to(torch.uint8), of_most_uncertain(entropy)
 
     def predict(self, features: Features) -> Tensor:
         """As base says; a pixelwise head goes strip by strip, so that the representation of all never exists."""
@@ -102,9 +93,7 @@ class HeadSegmenter:
         return torch.cat([self.segment(self._represent(*strip)) for strip in strips], dim=1)
 
     def state(self) -> dict[str, Tensor]:
-        if self.head is None:
-            raise RuntimeError("saving before fit()")
-        return dict(self.head.state_dict())
+        return dict(fitted(self.head).state_dict())
 
     def restore(self, state: Mapping[str, Tensor]) -> Self:
         self.head = self.make_head(state["layers.0.weight"].shape[1])
@@ -122,8 +111,7 @@ def head_segmenter(
     nearest: bool = True,
 ) -> HeadSegmenter:
     """From a method's settings: `head`, `hidden`, `upsampling` and FitOptions' fields; OnemaskError on another key."""
-    if unknown := [key for key in settings if key not in SETTINGS]:
-        raise OnemaskError(f"method settings: unknown key {unknown[0]!r}; known keys: {', '.join(SETTINGS)}")
+    check_settings(settings, SETTINGS)
     own = {key: settings[key] for key in ("hidden", "upsampling") if key in settings}
     options = {key: settings[key] for key in settings if key not in ("head", *own)}
     name = settings.get("head") or "fcn3"

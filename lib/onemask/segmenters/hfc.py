@@ -14,7 +14,7 @@ from torch import Tensor
 
 from onemask.errors import OnemaskError
 from onemask.kernels.projection import Size, project_features
-from onemask.segmenters.base import Features, output_size
+from onemask.segmenters.base import Features, fitted, output_size
 from onemask.segmenters.head_segmenter import HeadSegmenter, head_segmenter
 
 STATES_UNCERTAINTY = True
@@ -39,9 +39,7 @@ class LinearSegmenter(HeadSegmenter):
 
     @torch.no_grad()
     def predict(self, features: Features) -> Tensor:
-        if self.head is None:
-            raise RuntimeError("predicting before fit()")
-        [layer] = self.head.layers
+        [layer] = fitted(self.head).layers
         weight = layer.weight.flatten(1) @ self.projection.weight
         logits = project_features(features, weight, output_size(features), self.projection.mode)
         return (logits + layer.bias[:, None, None]).argmax(dim=1).to(torch.uint8)

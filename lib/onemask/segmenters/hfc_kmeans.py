@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from onemask.errors import OnemaskError
-from onemask.segmenters.base import Features, check_label_maps, output_size
+from onemask.segmenters.base import Features, check_label_maps, fitted, output_size
 
 
 class Clusters(Protocol):
@@ -54,17 +54,13 @@ class ClusterTable:
         return self
 
     def segment(self, representation: Sequence[Tensor]) -> Tensor:
-        if self.table is None:
-            raise RuntimeError("predicting before fit()")
-        return self.table[representation[0][:, 0]]
+        return fitted(self.table)[representation[0][:, 0]]
 
     def predict(self, features: Features) -> Tensor:
         return self.segment(self.represent(features))
 
     def state(self) -> dict[str, Tensor]:
-        if self.table is None:
-            raise RuntimeError("saving before fit()")
-        return {"table": self.table}
+        return {"table": fitted(self.table)}
 
     def restore(self, state: Mapping[str, Tensor]) -> Self:
         self.table = state["table"]

@@ -20,7 +20,7 @@ from onemask.errors import OnemaskError
 from onemask.kernels.projection import project_features
 from onemask.optim import Adam
 from onemask.progress import steps
-from onemask.segmenters.base import Features, check_label_maps, output_size
+from onemask.segmenters.base import Features, check_label_maps, check_settings, fitted, output_size
 from onemask.segmenters.heads import FCN, NEGATIVE_SLOPE, initialise
 
 SETTINGS = ("width", "student_width", "steps", "batch", "learning_rate", "matching")
@@ -119,17 +119,13 @@ class Lagm:
 
     @torch.no_grad()
     def segment(self, representation: Sequence[Tensor]) -> Tensor:
-        if self.annotator is None:
-            raise RuntimeError("predicting before fit()")
-        return self.labels[self.annotator(representation).argmax(dim=1)]
+        return self.labels[fitted(self.annotator)(representation).argmax(dim=1)]
 
     def predict(self, features: Features) -> Tensor:
         return self.segment(self.represent(features))
 
     def state(self) -> dict[str, Tensor]:
-        if self.annotator is None:
-            raise RuntimeError("saving before fit()")
-        return {"labels": self.labels, **self.annotator.state_dict()}
+        return {"labels": self.labels, **fitted(self.annotator).state_dict()}
 
     def restore(self, state: Mapping[str, Tensor]) -> Self:
         self.labels = state["labels"]
@@ -214,8 +210,7 @@ def build(settings: Mapping[str, Any], num_labels: int, clustering: Samples | No
 
 
 def _settings(settings: Mapping[str, Any]) -> LagmSettings:
-    if unknown := [key for key in settings if key not in SETTINGS]:
-        raise OnemaskError(f"method settings: unknown key {unknown[0]!r}; known keys: {', '.join(SETTINGS)}")
+    check_settings(settings, SETTINGS)
     for key, default in ((field.name, field.default) for field in fields(LagmSettings)):
         value = settings.get(key, default)
         kinds, least = (int, 1) if isinstance(default, int) else ((int, float), 0)

@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from onemask.config import load_study
 from onemask.errors import OnemaskError
+from onemask.files import read_yaml
 from onemask.paper import published
 from onemask.paper.published import counterpart, read_table2
 
@@ -69,3 +71,22 @@ def test_a_row_that_lost_a_figure_is_an_error(tmp_path):
 )
 def test_rows_of_other_tables(key, row):
     assert counterpart(key, ["DatasetGAN", "HFC+SwAV", "RepurposeGAN/MLP", "RepurposeGAN/FCN"]) == row
+
+
+def test_our_settings_at_the_paper_s_scale_are_the_paper_s():
+    """Section 6.2.3, 6.2.4 and Appendix C.1; where we decided otherwise, docs/faithfulness.md has a row."""
+    theirs, study = read_yaml(PUBLISHED), load_study({"study": "paper"})
+    swav, text = study.swav, theirs["section_6_2_3"]
+    assert (swav.prototypes, swav.dim, swav.epsilon) == (text["prototypes"], text["feature_dim"], text["epsilon"])
+    assert (swav.temperature, swav.sinkhorn_iterations) == (text["temperature"], text["sinkhorn_iterations"])
+    assert (swav.lr, swav.momentum) == (text["learning_rate"], text["momentum"])
+    text = theirs["one_shot_training"]
+    assert (study.heads.epochs, study.heads.learning_rate) == (text["epochs"], text["learning_rate"])
+    assert list(study.heads.betas) == text["betas"]
+    made, text = study.classes["baggage"].generator_training, theirs["baggan_training"]
+    assert study.classes["baggage"].resolution == text["image_size"] and made.z_dim == text["latent_dim"]
+    assert made.adversarial_weight == text["lambda_wgan"] and made.gradient_penalty == text["lambda_gp"]
+    path_lengths = (made.ppl_weight, made.r1_interval, made.ppl_interval, made.ppl_decay, made.ppl_batch_shrink)
+    assert path_lengths == tuple(text["ppl"].values())
+    assert (made.ada_target, made.ada_interval, made.ada_kimg * 1000) == tuple(text["ada"].values())[:3]
+    assert {"rotate", "hue", "saturation", "brightness"} <= set(made.augmentations)

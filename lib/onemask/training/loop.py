@@ -288,8 +288,16 @@ def average_row(row: dict[str, float], world: int, device: torch.device) -> dict
     return row if world == 1 else dict(zip(row, values.tolist(), strict=True))
 
 
-def _check_seen(path: Path, trainer: Trainer, kimg: float, most: int, remedy: str) -> None:
-    """OnemaskError where a state has more than `most` steps behind it."""
+def _resume(trainer: Trainer, state: Path, start: Path | None, kimg: float, total: int) -> None:
+    """Go on where `state` stopped, or else `start`; OnemaskError where either has more than `total` steps behind it."""
+    if state.is_file():
+        path, most, remedy = state, total, "remove it"
+        load_state(state, trainer)
+    elif start:
+        path, most, remedy = start, total - 1, "raise kimg"
+        load_state(start, trainer, "start from a training of the same networks")
+    else:
+        return
     if trainer.step > most:
         seen = trainer.images / 1000
         raise OnemaskError(f"{path}: has seen {seen:g} thousand images, kimg is {kimg:g}; {remedy}")
@@ -344,12 +352,7 @@ def train(
     state, metrics = state_dir / "state.safetensors", state_dir / "metrics.csv"
     (state_dir / "milestones").mkdir(parents=True, exist_ok=True)
     total = math.ceil(settings.kimg * 1000 / settings.batch)
-    if state.is_file():
-        load_state(state, trainer)
-        _check_seen(state, trainer, settings.kimg, most=total, remedy="remove it")
-    elif start:
-        load_state(start, trainer, "start from a training of the same networks")
-        _check_seen(start, trainer, settings.kimg, most=total - 1, remedy="raise kimg")
+    _resume(trainer, state, start, settings.kimg, total)
     rows = _read_metrics(metrics, trainer.images / 1000)
     every = max(1, round(settings.snapshot_kimg * 1000 / settings.batch))
     window, clock, before = [], time.monotonic(), trainer.images

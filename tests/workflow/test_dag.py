@@ -5,6 +5,8 @@ import json
 import math
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -63,6 +65,25 @@ def test_generators_are_trained_at_the_studys_size(folder):
         assert all(np.isfinite(tensor.float().numpy()).all() for tensor in tensors.values())
     log = rows(folder / "results/test/generators/face/metrics.csv")
     assert [float(row["kimg"]) for row in log] == pytest.approx([0.992, 1.984, 2.0])  # snapshots are whole steps of 16
+
+
+def script(folder, name, *arguments):
+    command = [sys.executable, ROOT / "scripts" / name, *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_end_of_make_demo_shows_the_table_and_how_far_annotators_agree(folder):
+    shown = script(folder, "show_table.py", "results/table2.csv")
+    for name in STUDY.class_names:
+        assert re.search(rf"^{name} +wIoU .*published wIoU  FG-IoU$", shown, re.M)
+        assert re.search(rf"^{name} +wIoU_fg [\d.]+   mIoU [\d.]+$", shown, re.M)
+    assert "HFC + SwAV (FCN)" in shown and "results/table2.tex" in shown
+
+
+def test_make_timings_has_a_row_for_each_rule_that_took_long(folder):
+    shown = script(folder, "timings.py", "results/test/benchmarks")
+    counts = dict(re.findall(r"^\| (\w+) \| (\d+) \|", shown, re.M))
+    assert counts["one_shot"] == str(len(METHODS)) and int(counts["train_swav"]) == len(STUDY.class_names)
 
 
 def test_annotated_sets_hold_the_configured_splits(folder):

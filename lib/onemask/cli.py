@@ -43,7 +43,7 @@ def annotate(
     most_certain: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="share of images to keep, the most certain (heads, datasetgan)")
     ] = 1.0,
-    batch: Annotated[int, typer.Option(min=1)] = 8,
+    batch: Annotated[int, typer.Option(min=1, help="images at a time; fewer where their maps are large")] = 8,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads")] = 1,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU where there is one")] = "cpu",
 ) -> None:

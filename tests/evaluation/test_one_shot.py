@@ -17,6 +17,7 @@ from onemask.evaluation.one_shot import (
     rare_task,
 )
 from onemask.segmenters.base import load_method
+from onemask.stylegan2 import protocol
 
 LABELS = ["background", "left", "right"]
 KEYS = {"study": "test", "class": "cat", "method": "m"}
@@ -220,8 +221,8 @@ def test_images_whose_maps_are_large_are_read_few_at_a_time(monkeypatch):
     whole = generator.features
     monkeypatch.setattr(generator, "features", lambda part: read.append(len(part)) or whole(part))
     segmenter = Reader(generator, batch=4).fit(build("copy_mask")(1), ws[:1], maps[:1])
-    for most, sizes in ((one_shot.MOST_ENLARGED, [4, 4]), (3 * 4 * 2 * 16, [3, 3, 2]), (0, [1] * 8)):
-        monkeypatch.setattr(one_shot, "MOST_ENLARGED", most)
+    for most, sizes in ((protocol.MOST_ENLARGED, [4, 4]), (3 * 4 * 2 * 16, [3, 3, 2]), (0, [1] * 8)):
+        monkeypatch.setattr(protocol, "MOST_ENLARGED", most)
         read.clear()
         Reader(generator, batch=4).predict([segmenter], ws)
         assert read == sizes

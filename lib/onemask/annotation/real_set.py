@@ -6,7 +6,7 @@ generator makes of its latents.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -102,13 +102,9 @@ def make_real_set(
 
     Test images are of the data set's split `test`, the others of its other splits; without splits all are of one. The
     order is random by `seed` alone. A rare label's exemplars are the first images that hold it, its test split is the
-    test split, extended until it has its positives. `metadata` hold counts, the inversions'
-    quality and the images' names.
+    test split, extended until it has its positives. `metadata` hold counts, the inversions' quality and the images'
+    names.
     """
-
-    def holds(name: str) -> Callable[[Labelled], bool]:
-        return lambda each: int(each.rare[name].sum()) >= settings.rare_min_pixels
-
     label = partial(labelled, mapping=mapping, labels=labels, size=size)
     order = np.random.default_rng(seed).permutation(len(images))
     shuffled = [images[index] for index in order]
@@ -125,21 +121,28 @@ def make_real_set(
             f"annotated_set: of {len(fitting.inverted)} images none has an inversion of {settings.min_psnr:g} dB"
             f" (the best: {best:.1f}); lower real.min_psnr, or give it more real.steps"
         )
-    taken = {name for names in splits.values() for name in names}
-    supply = testing.good() if own else supply
-    splits[TEST] = _take(supply, settings.test, TEST, settings)
-    taken |= set(splits[TEST])
-    for name in mapping.rare:
+    splits[TEST] = _take(testing.good() if own else supply, settings.test, TEST, settings)
+    _add_rare_splits(splits, mapping.rare, fitting, testing)
+    return _assemble(splits, fitting.inverted | testing.inverted, settings)
+
+
+def _add_rare_splits(splits: dict[str, list[str]], rare: Iterable[str], fitting: Pool, testing: Pool) -> None:
+    """Of each rare label exemplars that no test split has, and a test split that adds to the parts' own."""
+    settings = fitting.settings
+
+    def holds(name: str) -> Callable[[Labelled], bool]:
+        return lambda each: int(each.rare[name].sum()) >= settings.rare_min_pixels
+
+    for name in rare:
         free = (found for found in fitting.good(holds(name)) if found not in splits[TEST])
         splits[f"rare_exemplars/{name}"] = _take(free, settings.rare_exemplars, f"exemplars of {name}", settings)
-        taken |= set(splits[f"rare_exemplars/{name}"])
-    for name in mapping.rare:
+    taken = {name for names in splits.values() for name in names}
+    for name in rare:
         positives = [found for found in splits[TEST] if holds(name)(testing.inverted[found].labelled)]
         more = (found for found in testing.good(holds(name)) if found not in taken)
         missing = max(0, settings.rare_test_positives - len(positives))
         extension = _take(more, missing, f"test images with {name}", settings)
         splits[f"rare_test/{name}"] = [*splits[TEST], *extension]
-    return _assemble(splits, fitting.inverted | testing.inverted, settings)
 
 
 def _take(supply: Iterator[str], count: int, what: str, settings: RealSetSettings) -> list[str]:

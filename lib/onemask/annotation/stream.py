@@ -14,7 +14,7 @@ from onemask.data.labelled import LabelledWriter
 from onemask.progress import announce
 from onemask.seeds import SYNTHETIC_SEEDS, derive_seed
 from onemask.stylegan2.images import to_pixels
-from onemask.stylegan2.protocol import FeatureGenerator
+from onemask.stylegan2.protocol import FeatureGenerator, images_at_once
 
 CALIBRATION = 200  # samples from which the threshold of the uncertainty is taken
 
@@ -56,7 +56,7 @@ def write_dataset(
     With `most_certain` below 1 images whose uncertainty exceeds that quantile of CALIBRATION samples are left out
     (DatasetGAN's filter); OnemaskError where the segmenter states no uncertainty.
     """
-    base = derive_seed(seed, "annotate") % SYNTHETIC_SEEDS
+    base, batch = derive_seed(seed, "annotate") % SYNTHETIC_SEEDS, images_at_once(generator, batch)
     threshold = None if most_certain >= 1 else calibrate(generator, labeller, base, truncation, batch, most_certain)
     timing, next_seed = Timing(), base + CALIBRATION
     if len(writer):

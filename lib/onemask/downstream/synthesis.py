@@ -13,7 +13,7 @@ from onemask.downstream.pairs import Pairs
 from onemask.seeds import SYNTHETIC_SEEDS
 from onemask.segmenters.base import Features
 from onemask.stylegan2.images import to_pixels
-from onemask.stylegan2.protocol import FeatureGenerator
+from onemask.stylegan2.protocol import FeatureGenerator, images_at_once
 
 Annotate = Callable[[Tensor, Features], Tensor]
 
@@ -26,7 +26,7 @@ def synthesise(
 
     `annotate` takes images [N, 3, H, W] in [-1, 1] and their feature maps and gives label maps uint8 [N, H, W].
     """
-    first = seed % SYNTHETIC_SEEDS
+    first, batch = seed % SYNTHETIC_SEEDS, images_at_once(generator, batch)
     images, label_maps = [], []
     for start in tqdm(range(0, count, batch), desc="annotate", unit="batch", mininterval=1):
         ws = generator.sample_ws(range(first + start, first + min(start + batch, count)), truncation)

@@ -19,11 +19,10 @@ from onemask.seeds import derive_seed
 from onemask.segmenters.base import Segmenter
 from onemask.segmenters.head_segmenter import HeadSegmenter
 from onemask.stylegan2.latents import in_every_layer
-from onemask.stylegan2.protocol import FeatureGenerator
+from onemask.stylegan2.protocol import FeatureGenerator, enlarged_bytes, images_at_once
 
 Build = Callable[[int], Segmenter]
-MOST_ENLARGED = 8 << 30  # bytes that a batch's maps may take, enlarged and concatenated, when its labels are predicted
-MOST_HELD = 32 << 30  # bytes, enlarged likewise, of the maps of all its samples that a fit of a head holds at once
+MOST_HELD = 32 << 30  # bytes at full size of the maps of all its samples that a fit of a head holds at once
 
 FAILURE_COLUMNS = [*KEYS, "exemplar", "reason"]
 
@@ -163,21 +162,16 @@ class Reader:
     batch: int = 8
 
     @property
-    def enlarged(self) -> int:
-        """Bytes of an image's maps at full size, which they may take and no more."""
-        return 4 * sum(self.generator.feature_channels) * self.generator.resolution**2
-
-    @property
     def images(self) -> int:
-        """Images at a time: fewer where their maps are large."""
-        return max(1, min(self.batch, MOST_ENLARGED // self.enlarged))
+        """How many at a time."""
+        return images_at_once(self.generator, self.batch)
 
     def fit(self, segmenter: Segmenter, ws: np.ndarray, label_maps: np.ndarray) -> Segmenter:
         """The segmenter, fitted on these samples.
 
         Of more than it could hold, a head that is fitted in minibatches has the maps made anew as these are drawn.
         """
-        if len(ws) * self.enlarged > MOST_HELD and isinstance(segmenter, HeadSegmenter):
+        if len(ws) * enlarged_bytes(self.generator) > MOST_HELD and isinstance(segmenter, HeadSegmenter):
             made = _Made(self, ws)
             features = [_MadeMap(made, number, maps) for number, maps in enumerate(made.take(slice(1)))]
         else:

@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from onemask.clustering.augmentation import Method, matching_sigma, perturb
 from onemask.clustering.pixels import draw_seeds
@@ -34,26 +35,15 @@ def sample_perturbations(
     ws, ws_random, bank = (generator.sample_ws(draw_seeds(count, rng), truncation) for count in counts)
     sigmas = [matching_sigma(bank, strength) for strength in strengths]
     size, blocks = generator.resolution, len(generator.block_ws)
-    images = [
-        to_pixels(
-            generator.synthesize(
-                perturb(
-                    w.expand(samples, -1, -1),
-                    ws_random,
-                    generator.block_ws,
-                    block,
-                    strength,
-                    method,
-                    sigma,
-                    torch.Generator().manual_seed(seed),
-                )
-            ),
-            size,
-        )
-        for w, method, block, (strength, sigma) in product(
-            ws, METHODS, range(blocks), zip(strengths, sigmas, strict=True)
-        )
-    ]
+
+    def image(w: Tensor, method: Method, block: int, strength: float, sigma: float) -> np.ndarray:
+        noise = torch.Generator().manual_seed(seed)
+        many = w.expand(samples, -1, -1)
+        moved = perturb(many, ws_random, generator.block_ws, block, strength, method, sigma, noise)
+        return to_pixels(generator.synthesize(moved), size)
+
+    amounts = list(zip(strengths, sigmas, strict=True))
+    images = [image(*which, *amount) for *which, amount in product(ws, METHODS, range(blocks), amounts)]
     owners = zip(generator.feature_blocks, generator.features(ws[:1])[1], strict=True)
     resolutions = {block: features.shape[-1] for block, features in owners}
     shape = (identities, len(METHODS), blocks, len(strengths), samples, size, size, 3)

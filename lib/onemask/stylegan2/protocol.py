@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+MOST_ENLARGED = 8 << 30  # bytes of a batch's maps at full size
+
 
 class FeatureGenerator(Protocol):
     """A style-based generator whose hidden features can be read while it synthesises.
@@ -38,6 +40,16 @@ class FeatureGenerator(Protocol):
     def features(self, ws: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Images and the feature maps [N, C_l, h_l, w_l] after each convolution's activation, at native sizes."""
         ...
+
+
+def enlarged_bytes(generator: FeatureGenerator) -> int:
+    """What an image's maps take at full size in single precision: more than what most segmenters make of them."""
+    return 4 * sum(generator.feature_channels) * generator.resolution**2
+
+
+def images_at_once(generator: FeatureGenerator, most: int) -> int:
+    """`most`, or as many images as MOST_ENLARGED holds: large ones are segmented few at a time."""
+    return max(1, min(most, MOST_ENLARGED // enlarged_bytes(generator)))
 
 
 def mapped_blocks(generator: FeatureGenerator) -> int:

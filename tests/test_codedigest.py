@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from onemask import codedigest
-from onemask.clustering import CLUSTERINGS
+from onemask.clustering.kinds import CLUSTERINGS
 from onemask.codedigest import closure, code_digest, syntax
 from onemask.config import REPOSITORY, load_study
 

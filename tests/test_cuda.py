@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from onemask.annotation.labeller import fit_clustering
-from onemask.clustering import CLUSTERINGS
+from onemask.clustering.kinds import CLUSTERINGS
 from onemask.config import load_study
 from onemask.evaluation.one_shot import Reader
 from onemask.segmenters.base import (

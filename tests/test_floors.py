@@ -5,7 +5,7 @@ import ast
 from onemask.config import PACKAGE
 
 FLOORS = (
-    {"errors", "kernels", "optim", "progress", "sections", "seeds"},
+    {"errors", "kernels", "optim", "progress", "sections", "seeds", "validation"},
     {"files", "jobs"},
     {"codedigest", "config", "download", "labels", "segmenters", "stylegan2"},
     {"checkpoints", "clustering"},

@@ -29,8 +29,8 @@ from onemask.sections import (
     MethodSettings,
     Study,
     check_clustering,
-    one_line,
 )
+from onemask.validation import one_line
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = Path(__file__).resolve().parent

@@ -25,8 +25,8 @@ from onemask.sections import (
     Share,
     SimCLRSettings,
     SwAVSettings,
-    one_line,
 )
+from onemask.validation import one_line
 
 
 class Wheel(Section):

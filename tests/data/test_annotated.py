@@ -95,8 +95,8 @@ def test_splits(annotated):
             r"label maps are \[8, 8\], the generator makes 6 px images",
         ),
         ({"metadata": {"generator": "others"}}, "was annotated on another generator, of other weights"),
-        ({"metadata": {"labels": ["background", "hair"]}}, "was labelled with background, hair; config/labels has"),
-        ({"second_label_maps": np.zeros((3, 5, 6), np.uint8)}, r"second_label_maps are \[3, 5, 6\], not like"),
+        ({"metadata": {"labels": ["background", "hair"]}}, r"was labelled with \['background', 'hair'\]; config/"),
+        ({"second_label_maps": np.zeros((3, 5, 6), np.uint8)}, r"second_label_maps are uint8 \[3, 5, 6\], not like"),
     ],
 )
 def test_a_bad_set_is_one_line_that_names_the_file(tmp_path, annotated, changes, message):
@@ -109,10 +109,13 @@ def test_a_bad_set_is_one_line_that_names_the_file(tmp_path, annotated, changes,
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("metadata", "[1]", "metadata are no JSON object"),
-        ("metadata", "{", "metadata are no JSON object"),
-        ("split/test", np.array(["a"]), r"split/test are <U1 \[1\], expected integers \[n\]"),
-        ("rare/teeth", np.zeros((7, 6, 1)), r"rare/teeth are float64 \[7, 6, 1\], expected packed bits"),
+        ("metadata", "[]", "metadata are no JSON object"),
+        ("metadata", "{", "metadata are no JSON "),
+        ("metadata", '{"labels": 3}', "was labelled with 3; config/labels has"),
+        ("second_label_maps", np.full((3, 6, 6), 0.5), r"second_label_maps are float64 \[3, 6, 6\], not like"),
+        ("rare/teeth", np.zeros((7, 6, 0), np.uint8), r"rare/teeth is uint8 \[7, 6, 0\], expected packed bits"),
+        ("split/test", np.array(["a"]), r"split/test is <U1 \[1\], expected integers \[n\]"),
+        ("rare/teeth", np.zeros((7, 6, 1)), r"rare/teeth is float64 \[7, 6, 1\], expected packed bits"),
         ("label_maps", np.uint8(3), r"label maps are uint8 \[\], expected"),
     ],
 )

@@ -173,4 +173,3 @@ def test_the_learning_rate_falls_to_zero_as_a_half_cosine(monkeypatch):
     options = TrainingOptions(steps=8, batch=2, learning_rate=0.01)
     train_segmenter(network(), shapes(4), shapes(2), LABELS, options, 1)
     assert [plans[0].rate(step) for step in (0, 2, 4, 8)] == pytest.approx([0.01, 0.00853553, 0.005, 0.0])
-

@@ -163,19 +163,28 @@ def test_methods_by_name():
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_module_says_whether_its_segmenters_state_an_uncertainty(case):
     assert method_states_uncertainty(case.module) == hasattr(fitted(case), "uncertainty")
+    assert {case.module for case in CASES} == set(known_methods())
 
 
-def test_half_a_segmenter_is_one_line(tmp_path):
-    path = tmp_path / "s.safetensors"
-    segmenter = fitted(CASES[1])
-    save_segmenter(path, segmenter, "repurposegan", CASES[1].settings, 2)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_half_a_segmenter_is_one_line(case, tmp_path):
+    path, clustering = tmp_path / "s.safetensors", clusterings().get(case.module)
+    save_segmenter(path, fitted(case), case.module, case.settings, 2)
     tensors, metadata = read_safetensors(path)
-    for changed in ({"settings": {"hidden": 4}}, {"num_labels": 5}, {"settings": None}):
-        write_safetensors(path, tensors, metadata | changed)
+    load_segmenter(path, clustering)
+    for lost in tensors:
+        write_safetensors(path, {name: tensor for name, tensor in tensors.items() if name != lost}, metadata)
         with pytest.raises(OnemaskError, match="s.safetensors: not a whole segmenter .*; fit it again") as caught:
-            load_segmenter(path)
+            load_segmenter(path, clustering)
         assert "\n" not in str(caught.value)
-    write_safetensors(path, {}, metadata)
+
+
+@pytest.mark.parametrize("changed", [{"settings": {"head": "mlp1"}}, {"num_labels": 5}, {"settings": None}])
+def test_a_segmenter_of_other_settings_than_it_says_is_one_line(changed, tmp_path):
+    path = tmp_path / "s.safetensors"
+    save_segmenter(path, fitted(CASES[2]), "repurposegan", CASES[2].settings, 2)
+    tensors, metadata = read_safetensors(path)
+    write_safetensors(path, tensors, metadata | changed)
     with pytest.raises(OnemaskError, match="s.safetensors: not a whole segmenter .*; fit it again"):
         load_segmenter(path)
 

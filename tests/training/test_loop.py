@@ -350,7 +350,8 @@ def test_bfloat16_tracks_float32(images, tmp_path):
     for precision in ("float32", "bfloat16"):
         trainer = loop.new_trainer(replace(TINY, precision=precision), 5, torch.device("cpu"))
         outputs.append(trainer.average.synthesize(ws))
-    assert 0 < (outputs[0] - outputs[1]).abs().max() < 0.04  # of images in about [-1, 1]
+    apart = (outputs[0] - outputs[1]).abs().max() / outputs[0].abs().max()
+    assert 0 < apart < 0.02  # bfloat16 has eight bits
     row = loop.train_step(trainer, replace(TINY, precision="bfloat16"), images, seed=5)
     assert trainer.generator.synthesis.compute_dtype == trainer.discriminator.compute_dtype == torch.bfloat16
     assert all(map(math.isfinite, row.values()))

@@ -7,6 +7,7 @@ import torch
 from conftest import planned, run_snakemake
 from tests.checkpoints.ada import write_ada
 
+from onemask.files import sha256
 from onemask.stylegan2.checkpoint import load_generator
 from onemask.stylegan2.generator import Generator
 
@@ -37,7 +38,9 @@ def test_a_file_of_the_user_s_is_converted_and_described(tmp_path, pickled):
 
 
 def test_a_url_is_fetched_first_and_its_licence_must_be_accepted(tmp_path, pickled):
-    source = {"url": pickled[1].as_uri(), "licence": "strict", "page": "https://example.org/licence"}
+    # with its hash: one that is trusted on first use is kept in the checkout's own lock
+    source = {"url": pickled[1].as_uri(), "sha256": sha256(pickled[1])}
+    source |= {"licence": "strict", "page": "https://example.org/licence"}
     jobs = planned(run(tmp_path, source, "--dry-run").stdout)
     assert jobs == {"fetch_checkpoint": 1, "convert_generator": 1}
     refused = run(tmp_path, source, "--cores", "1")

@@ -1,5 +1,5 @@
 # Clusterings of hidden features, one job per (class, clustering). A clustering is a section of the configuration, two
-# rules here (the study's own, and variants under other settings or seeds) and an entry of CLUSTERINGS (onemask.clustering),
+# rules here (the study's own, and variants under other settings or seeds) and an entry of CLUSTERINGS (onemask.clustering.kinds),
 # which says how segmenters load it.
 
 

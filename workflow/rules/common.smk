@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from onemask.clustering import CLUSTERINGS
+from onemask.clustering.kinds import CLUSTERINGS
 from onemask.codedigest import code_digest
 from onemask.config import load_study, own_defaults
 from onemask.errors import OnemaskError, one_line_errors
@@ -327,7 +327,10 @@ def training_state(wildcards):
 
 
 def state_folder(wildcards, prefix, settings):
-    """Folder of a training's state: other settings, scans or seed start afresh, a larger kimg goes on."""
+    """Folder of a training's state: other settings, scans or seed start afresh, a larger kimg goes on.
+
+    Where it starts from another state the script adds that file's hash.
+    """
     left_out = ("kimg", "snapshot_kimg")
     settings = {name: value for name, value in settings.items() if name not in left_out and value is not None}
     behind = [settings, class_of(wildcards).resolution, STUDY.seed]

@@ -81,6 +81,7 @@ rule synthesise_pairs:
     threads: 1
     resources:
         mem_mb=memory(2000),
+        runtime=minutes,
     params:
         method=method_settings,
         heads=section("heads"),

@@ -17,6 +17,7 @@ rule measure_speed:
     threads: 16
     resources:
         mem_mb=memory(3000),
+        runtime=minutes,
     params:
         study=STUDY.study,
         threads=1,

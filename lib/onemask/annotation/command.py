@@ -27,14 +27,14 @@ from onemask.annotation.labeller import (
 )
 from onemask.annotation.stream import Timing, write_dataset
 from onemask.checkpoints.reader import read_generator
-from onemask.clustering import CLUSTERINGS
+from onemask.clustering.kinds import CLUSTERINGS
 from onemask.config import load_study
 from onemask.data.labelled import LabelledWriter, read_label_map
 from onemask.errors import OnemaskError
 from onemask.files import sha256
 from onemask.jobs import set_up_torch
 from onemask.labels import LabelSet, read_labels
-from onemask.segmenters.base import method_states_uncertainty
+from onemask.segmenters.base import build_settings, method_states_uncertainty
 from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.images import from_pixels
 from onemask.stylegan2.inversion import InversionSettings, invert
@@ -106,7 +106,8 @@ def run(request: Request) -> str:
         annotation = read_annotation(request, generator)
         shown = request.label_map.read_bytes() + annotation.ws.cpu().numpy().tobytes()
         source |= {"annotation": hashlib.sha256(shown).hexdigest(), "study": request.study, "method": request.method}
-        source["settings"] = hashlib.sha256(json.dumps([method, sections]).encode()).hexdigest()
+        used = [method["module"], build_settings(method, sections["heads"]), sections.get(method["clustering"])]
+        source["settings"] = hashlib.sha256(json.dumps(used).encode()).hexdigest()
         writer = LabelledWriter(request.out, annotation.labels, source)
         labeller = fitted(request, generator, annotation, method, sections)
     timing = label_images(writer, generator, labeller, source, request.count, request.batch)

@@ -1,6 +1,7 @@
 """A labeller: a segmenter fitted on one annotated image, with the clustering and the labels that it needs.
 
-On disk a folder: segmenter.safetensors, clustering.safetensors where the method has one, labels.yaml.
+On disk a folder: segmenter.safetensors, clustering.safetensors where the method has one, and labels.yaml, which is
+written last: where it is, the labeller is whole.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from onemask.clustering import CLUSTERINGS
+from onemask.clustering.kinds import CLUSTERINGS
 from onemask.clustering.kmeans import KMeansSettings, fit_kmeans
 from onemask.clustering.samples import draw_samples
 from onemask.clustering.simclr import SimCLRSettings, train_simclr
@@ -36,7 +37,7 @@ from onemask.segmenters.base import (
 )
 from onemask.stylegan2.protocol import FeatureGenerator
 
-SEGMENTER, CLUSTERING, LABELS = "segmenter.safetensors", "clustering.safetensors", "labels.yaml"  # the last: whole
+SEGMENTER, CLUSTERING, LABELS = "segmenter.safetensors", "clustering.safetensors", "labels.yaml"
 NO_UNCERTAINTY = "this method states no uncertainty: leave --most-certain out, or choose another --method"
 
 

@@ -119,15 +119,27 @@ def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | 
 def _read_arrays(path: str | Path) -> dict[str, Any]:
     arrays: dict[str, Any] = dict(read_npz(path, ["ws", "label_maps"], "annotated set", REMEDY))
     try:
-        arrays["metadata"] = dict(json.loads(str(arrays.get("metadata", "{}"))))
-    except (ValueError, TypeError) as error:
-        raise OnemaskError(f"{path}: metadata are no JSON object ({error}); {REMEDY}") from None
-    for name, array in arrays.items():
-        if name.startswith("split/") and not (array.ndim == 1 and np.issubdtype(array.dtype, np.integer)):
-            raise OnemaskError(f"{path}: {name} are {array.dtype} {list(array.shape)}, expected integers [n]; {REMEDY}")
-        if name.startswith("rare/") and not (array.ndim == 3 and array.dtype == np.uint8):
-            raise OnemaskError(f"{path}: {name} are {array.dtype} {list(array.shape)}, expected packed bits; {REMEDY}")
+        arrays["metadata"] = json.loads(str(arrays.get("metadata", "{}")))
+    except ValueError as error:
+        raise OnemaskError(f"{path}: metadata are no JSON ({error}); {REMEDY}") from None
+    if not isinstance(arrays["metadata"], dict):
+        raise OnemaskError(f"{path}: metadata are no JSON object; {REMEDY}")
+    _check_kinds(path, arrays)
     return arrays
+
+
+def _check_kinds(path: str | Path, arrays: dict[str, Any]) -> None:
+    """OnemaskError where splits are no list of integers, or rare masks no bits of rows of label_maps' width."""
+    width = -(-arrays["label_maps"].shape[-1] // 8) if arrays["label_maps"].ndim else 0
+    for name, array in arrays.items():
+        kind = name.split("/")[0]
+        if kind == "split" and not (array.ndim == 1 and np.issubdtype(array.dtype, np.integer)):
+            expected = "integers [n]"
+        elif kind == "rare" and width and not (array.dtype == np.uint8 and array.shape[2:] == (width,)):
+            expected = f"packed bits, uint8 [n, H, {width}]"
+        else:
+            continue
+        raise OnemaskError(f"{path}: {name} is {array.dtype} {list(array.shape)}, expected {expected}; {REMEDY}")
 
 
 def _group(arrays: dict[str, Any], prefix: str) -> dict[str, np.ndarray]:
@@ -147,10 +159,12 @@ def _check(path: str | Path, annotated: AnnotatedSet, labels: LabelSet) -> None:
             raise OnemaskError(f"{path}: mask of {name!r}, which is no rare label of the class; {REMEDY}")
         if mask.shape != label_maps.shape:
             raise OnemaskError(f"{path}: masks of {name} are {list(mask.shape)}, expected {list(label_maps.shape)}")
-    if (second := annotated.second_label_maps) is not None and second.shape[1:] != label_maps.shape[1:]:
-        raise OnemaskError(f"{path}: second_label_maps are {list(second.shape)}, not like label_maps; {REMEDY}")
+    second = annotated.second_label_maps
+    if second is not None and (second.dtype, second.shape[1:]) != (np.uint8, label_maps.shape[1:]):
+        found = f"{second.dtype} {list(second.shape)}"
+        raise OnemaskError(f"{path}: second_label_maps are {found}, not like label_maps; {REMEDY}")
     if (names := annotated.metadata.get("labels")) and names != list(labels.names):
-        raise OnemaskError(f"{path}: was labelled with {', '.join(names)}; config/labels has {', '.join(labels.names)}")
+        raise OnemaskError(f"{path}: was labelled with {names}; config/labels has {list(labels.names)}")
     for name, indices in annotated.splits.items():
         if len(indices) and not 0 <= indices.min() <= indices.max() < len(ws):
             raise OnemaskError(f"{path}: split {name} points outside the {len(ws)} samples; {REMEDY}")

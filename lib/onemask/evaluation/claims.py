@@ -20,7 +20,7 @@ from onemask.evaluation import bootstrap
 from onemask.evaluation.metrics import AREAS, KEYS, METRICS, SECONDS, image_scores, read_rows
 from onemask.evaluation.rare import outcomes
 from onemask.files import read_yaml
-from onemask.sections.base import one_line
+from onemask.validation import one_line
 
 LEVEL = 0.05
 ALL = "all"  # scope of a claim as a whole; a part's is its class or label

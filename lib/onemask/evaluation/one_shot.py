@@ -17,7 +17,6 @@ from onemask.errors import OnemaskError
 from onemask.evaluation.metrics import BACKGROUND, COLUMNS, KEYS, area_rows
 from onemask.seeds import derive_seed
 from onemask.segmenters.base import Segmenter
-from onemask.segmenters.head_segmenter import HeadSegmenter
 from onemask.stylegan2.latents import in_every_layer
 from onemask.stylegan2.protocol import FeatureGenerator, enlarged_bytes, images_at_once
 
@@ -171,7 +170,7 @@ class Reader:
 
         Of more than it could hold, a head that is fitted in minibatches has the maps made anew as these are drawn.
         """
-        if len(ws) * enlarged_bytes(self.generator) > MOST_HELD and isinstance(segmenter, HeadSegmenter):
+        if len(ws) * enlarged_bytes(self.generator) > MOST_HELD and getattr(segmenter, "in_minibatches", False):
             made = _Made(self, ws)
             features = [_MadeMap(made, number, maps) for number, maps in enumerate(made.take(slice(1)))]
         else:

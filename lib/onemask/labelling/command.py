@@ -16,7 +16,7 @@ import uvicorn
 
 from onemask.annotation.command import SECTIONS, chosen_device
 from onemask.checkpoints.reader import read_generator
-from onemask.clustering import CLUSTERINGS
+from onemask.clustering.kinds import CLUSTERINGS
 from onemask.clustering.projection import FeatureProjection
 from onemask.config import REPOSITORY, load_study
 from onemask.errors import OnemaskError

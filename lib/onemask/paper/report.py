@@ -16,7 +16,7 @@ from onemask.errors import OnemaskError
 from onemask.evaluation.claims import ALL, NOT_TESTED
 from onemask.files import read_yaml, write_text
 from onemask.paper.style import escape
-from onemask.sections.base import one_line
+from onemask.validation import one_line
 
 PACKAGES = ("booktabs", "graphicx", "array", "[margin=2cm]{geometry}", "[T1]{fontenc}")
 PLURAL = {"holds": "hold", "does not hold": "do not hold", "undecided": "undecided", NOT_TESTED: NOT_TESTED}

@@ -4,7 +4,7 @@ Every key belongs to one section, so that a rule takes the sections that it uses
 settings a module with torch defines too (training, annotator) repeat its names and defaults; a test holds them equal.
 """
 
-from onemask.sections.base import REAL, REFERENCES, RELEASED, Natural, Positive, Section, Sha256, Share, one_line
+from onemask.sections.base import REAL, REFERENCES, RELEASED, Natural, Positive, Section, Sha256, Share
 from onemask.sections.data import AnnotatedSetSettings, AnnotatorSettings, GeneratorTrainingSettings
 from onemask.sections.experiments import ExperimentSettings
 from onemask.sections.methods import (
@@ -43,5 +43,4 @@ __all__ = [
     "Study",
     "SwAVSettings",
     "check_clustering",
-    "one_line",
 ]

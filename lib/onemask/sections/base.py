@@ -1,12 +1,10 @@
-"""What every section is made of: the base model, types with their bounds, where a file comes from, errors in a line."""
+"""What every section is made of: the base model, types with their bounds, and where a file comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -50,34 +48,3 @@ class Source(Section):
         if self.source == "checkpoint" and (self.file is None) == (self.url is None):
             raise ValueError("source: checkpoint needs either `url` or `file`")
         return self
-
-
-def one_line(error: ValidationError, model: Any) -> str:
-    """The first problem that validation by `model` found, by its dotted key, and how many others there are."""
-    problems = error.errors(include_url=False)
-    path, more = problems[0]["loc"], len({(p["type"], p["loc"][-1:], str(p["input"])) for p in problems}) - 1
-    where = ".".join(map(str, path)) or "content"
-    return f"{where}: {_message(problems[0], model)}" + (f" (and {more} more)" if more else "")
-
-
-def _message(problem: Mapping[str, Any], model: Any) -> str:
-    if problem["type"] == "missing":
-        return "is required"
-    if problem["type"] != "extra_forbidden":
-        return f"{problem['msg'].removeprefix('Value error, ')} (got {str(problem['input'])[:80]!r})"
-    known = list(_keys_at(model, problem["loc"][:-1]))
-    guess = get_close_matches(str(problem["loc"][-1]), known, 1)
-    return f"unknown key; did you mean {guess[0]!r}?" if guess else f"unknown key; there are {', '.join(known)}"
-
-
-def _keys_at(model: Any, path: tuple[Any, ...]) -> Iterator[str]:
-    """Field names of the model found by following `path` from `model` through fields and mapping values."""
-    for part in path:
-        fields = getattr(model, "model_fields", None)
-        model = fields[part].annotation if fields and part in fields else _value_type(model)
-    yield from getattr(model, "model_fields", {})
-
-
-def _value_type(annotation: Any) -> Any:
-    arguments = get_args(annotation)
-    return arguments[-1] if arguments else None

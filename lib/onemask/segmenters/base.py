@@ -1,7 +1,8 @@
 """What every one-shot method offers, how a method is found by name, and how a fitted one is kept.
 
 A method is a module of this package with
-`build(settings: dict, num_labels: int, clustering: <loaded clustering or None>, seed: int) -> Segmenter`.
+`build(settings: dict, num_labels: int, clustering: <loaded clustering or None>, seed: int) -> Segmenter`, and
+STATES_UNCERTAINTY = True where what it builds has `uncertainty`.
 Adding a method is one such file and one line of the configuration.
 """
 
@@ -156,10 +157,11 @@ def load_segmenter(path: str | Path, clustering: Any = None, device: torch.devic
     state, metadata = read_safetensors(path)
     if metadata.get("kind") != "segmenter":
         raise OnemaskError(f"{path}: not a fitted segmenter; make it with the rule that fits one")
+    state = {name: tensor.to(device) for name, tensor in state.items()}
     try:
         build = load_method(metadata["module"]).build
-        return build(metadata["settings"], metadata["num_labels"], clustering, seed=0).restore(
-            {name: tensor.to(device) for name, tensor in state.items()}
-        )
+        return build(metadata["settings"], metadata["num_labels"], clustering, seed=0).restore(state)
+    except torch.OutOfMemoryError:
+        raise
     except (LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise OnemaskError(f"{path}: not a whole segmenter ({' '.join(str(error).split())}); fit it again") from None

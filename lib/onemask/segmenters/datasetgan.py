@@ -35,6 +35,7 @@ SETTINGS = ("members", "epochs", "learning_rate", "batch", "patience", "warm_epo
 STATES_UNCERTAINTY = True
 LEAST = {"members": 1, "epochs": 1, "batch": 2, "patience": 0, "warm_epochs": 0}
 LINEAR = 3  # layers of a member
+NAMES = ("weight", "bias")  # of each, at inference
 WEIGHT_STD = 0.02
 NORM_EPSILON = 1e-5
 NORM_MOMENTUM = 0.1
@@ -123,7 +124,7 @@ class DatasetGAN:
         return dict(fitted(self.layers))
 
     def restore(self, state: Mapping[str, Tensor]) -> Self:
-        self.layers = dict(state)
+        self.layers = {f"{name}{layer}": state[f"{name}{layer}"] for layer in range(LINEAR) for name in NAMES}
         return self
 
     def _logits(self, image: Features) -> Iterator[Tensor]:

@@ -27,6 +27,8 @@ class HeadSegmenter:
     `nearest`: the embedding enlarges maps by nearest upsampling, so that strips of rows can be embedded one by one.
     """
 
+    in_minibatches = True  # `fit` takes maps [indices] of its samples, and of no more than a minibatch at a time
+
     def __init__(
         self,
         embed: Embedding,

@@ -289,7 +289,10 @@ def average_row(row: dict[str, float], world: int, device: torch.device) -> dict
 
 
 def _resume(trainer: Trainer, state: Path, start: Path | None, kimg: float, total: int) -> None:
-    """Go on where `state` stopped, or else `start`; OnemaskError where either has more than `total` steps behind it."""
+    """Go on where `state` stopped, or else `start`.
+
+    OnemaskError for more than `total` steps behind it, and for a start that leaves none.
+    """
     if state.is_file():
         path, most, remedy = state, total, "remove it"
         load_state(state, trainer)

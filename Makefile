@@ -31,7 +31,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not extended"
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not extended"
 
 test-all: $(STAMP)  # with the oracles: openvino on the wheel that real_faces fetches, torchmetrics; DVC for real; Triton's interpreter
 	$(BIN)/pip install -q -c constraints.txt -e '.[browser,oracle,remotes,triton]'

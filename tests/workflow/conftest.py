@@ -23,3 +23,8 @@ def planned(output):
     """{rule: number of jobs} of a (dry) run's job statistics; empty when there is nothing to do."""
     match = re.search(r"^Job stats:\njob [^\n]*\n-+ [^\n]*\n(.*?)^total ", output, re.M | re.S)
     return {line.split()[0]: int(line.split()[1]) for line in match[1].splitlines()} if match else {}
+
+
+def pytest_collection_modifyitems(items):
+    """The whole workflow first: it takes longest, and beside it the other files' tests fill the second core."""
+    items.sort(key=lambda item: item.path.name != "test_dag.py")

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import numpy as np
 
-from onemask.data.annotated import read_annotated
+from onemask.data.annotated import read_metadata
 from onemask.data.parts import labelled, read_mapping
 from onemask.downstream.pairs import Pairs, write_splits
 from onemask.downstream.real import choose_images
@@ -18,7 +18,7 @@ with job(snakemake):
     if not hasattr(module, "read"):
         raise OnemaskError(f"downstream: {params.real['data_set']} has no real images; leave the class out of it")
     mapping = read_mapping(snakemake.input.mapping, labels)
-    used = set(read_annotated(snakemake.input.annotated, labels).metadata["images"])
+    used = set(read_metadata(snakemake.input.annotated)["images"])
     images = module.read(params.real["root"], snakemake.wildcards.cls, **params.scans)
     chosen = choose_images(images, params.images, used, params.seed)
     splits = {}

@@ -122,13 +122,18 @@ def save_image(path: str | Path, image: np.ndarray) -> None:
         Image.fromarray(image).save(temporary)
 
 
-def read_npz(path: str | Path, names: Iterable[str], what: str, remedy: str) -> dict[str, np.ndarray]:
-    """All arrays of an npz without pickles; OnemaskError when it is missing, damaged, or lacks one of `names`."""
+def read_npz(
+    path: str | Path, names: Iterable[str], what: str, remedy: str, others: bool = True
+) -> dict[str, np.ndarray]:
+    """Arrays of an npz without pickles, of `names` alone or the `others` too.
+
+    OnemaskError when it is missing, damaged, or lacks one of `names`.
+    """
     if not Path(path).is_file():
         raise OnemaskError(f"{path}: no such file; {remedy}")
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+            arrays = {name: stored[name] for name in stored.files if others or name in names}
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds on damaged bytes
         raise OnemaskError(f"{path}: not a readable {what} ({error}); {remedy}") from None
     if missing := [name for name in names if name not in arrays]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from onemask.data.annotated import AnnotatedSet, read_annotated, write_annotated
+from onemask.data.annotated import AnnotatedSet, read_annotated, read_metadata, write_annotated
 from onemask.errors import OnemaskError
 from onemask.labels import LabelSet
 
@@ -53,6 +53,16 @@ def test_what_is_written_is_read(tmp_path, annotated):
 def test_a_set_that_names_its_generator_and_labels_is_read_with_them_alone(tmp_path, annotated):
     rewrite(tmp_path / "a.npz", annotated, metadata={"generator": "these weights", "labels": list(LABELS.names)})
     assert len(read_annotated(tmp_path / "a.npz", LABELS, Generator()).ws) == 7
+
+
+def test_metadata_are_read_without_the_maps(tmp_path, annotated):
+    write_annotated(tmp_path / "a.npz", annotated)
+    with np.load(tmp_path / "a.npz") as stored:
+        np.savez(tmp_path / "b.npz", metadata=stored["metadata"], label_maps=np.array([{}], dtype=object))
+    assert read_metadata(tmp_path / "a.npz") == read_metadata(tmp_path / "b.npz") == annotated.metadata
+    np.savez(tmp_path / "none.npz", ws=np.zeros(3))
+    with pytest.raises(OnemaskError, match=r"none\.npz: holds no metadata"):
+        read_metadata(tmp_path / "none.npz")
 
 
 def test_equal_sets_are_equal_bytes(tmp_path, annotated):

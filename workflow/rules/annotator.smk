@@ -115,14 +115,13 @@ rule annotator_report:
     # What the annotators achieve on held-out renders and how far they agree, for the tables' captions.
     input:
         annotated=ANNOTATED,
-        labels=labels,
     output:
         f"{RESULTS}/annotators/{{cls}}.json",
     log:
         f"{LOGS}/annotator_report/{{cls}}.log",
     threads: 1
     resources:
-        mem_mb=memory(500, fixed=350),
+        mem_mb=500,
     params:
         code=code("annotator_report.py"),
     script:

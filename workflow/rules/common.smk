@@ -141,7 +141,10 @@ def memory(megabytes, fixed=500):
 
 
 def minutes(wildcards, attempt):
-    """Resource function: after which a cluster ends a job that fits or inverts images of so many pixels."""
+    """Resource function: after which a cluster ends a job that fits or inverts images of so many pixels.
+
+    Twice what `preflight` counts for the longest of 1024 px, and the profile's two hours for small ones.
+    """
     return round((120 + 2 * (side_of(wildcards) / 64) ** 2) * 2 ** (attempt - 1))
 
 

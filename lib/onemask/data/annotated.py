@@ -116,14 +116,24 @@ def read_annotated(path: str | Path, labels: LabelSet, generator: LatentShape | 
     return annotated
 
 
-def _read_arrays(path: str | Path) -> dict[str, Any]:
-    arrays: dict[str, Any] = dict(read_npz(path, ["ws", "label_maps"], "annotated set", REMEDY))
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """A set's metadata alone: its maps, gigabytes of large images, are not unpacked."""
+    return _metadata(path, read_npz(path, ["metadata"], "annotated set", REMEDY, others=False)["metadata"])
+
+
+def _metadata(path: str | Path, stored: Any) -> dict[str, Any]:
     try:
-        arrays["metadata"] = json.loads(str(arrays.get("metadata", "{}")))
+        metadata = json.loads(str(stored))
     except ValueError as error:
         raise OnemaskError(f"{path}: metadata are no JSON ({error}); {REMEDY}") from None
-    if not isinstance(arrays["metadata"], dict):
+    if not isinstance(metadata, dict):
         raise OnemaskError(f"{path}: metadata are no JSON object; {REMEDY}")
+    return metadata
+
+
+def _read_arrays(path: str | Path) -> dict[str, Any]:
+    arrays: dict[str, Any] = dict(read_npz(path, ["ws", "label_maps"], "annotated set", REMEDY))
+    arrays["metadata"] = _metadata(path, arrays.get("metadata", "{}"))
     _check_kinds(path, arrays)
     return arrays
 

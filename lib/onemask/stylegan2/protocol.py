@@ -52,6 +52,11 @@ def images_at_once(generator: FeatureGenerator, most: int) -> int:
     return max(1, min(most, MOST_ENLARGED // enlarged_bytes(generator)))
 
 
+def synthesize_all(generator: FeatureGenerator, ws: Tensor) -> Tensor:
+    """Images of any number of latents, as many at a time as memory holds."""
+    return torch.cat([generator.synthesize(part) for part in ws.split(images_at_once(generator, len(ws)))])
+
+
 def mapped_blocks(generator: FeatureGenerator) -> int:
     """Number of blocks that have feature maps: where features end before the image does, later blocks change none."""
     return max(generator.feature_blocks) + 1

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from onemask.errors import OnemaskError
 from onemask.stylegan2.checkpoint import load_generator
 from onemask.stylegan2.generator import Generator
+from onemask.stylegan2.protocol import synthesize_all
 from onemask.training.image_features import resize_for_features
 
 SCORE_NAME = "frechet_efficientnet_lite0"
@@ -104,9 +105,8 @@ def sample_batches(sample: Callable[[list[int]], Tensor], seeds: range, batch: i
 
 
 def generate(generator: Generator, seeds: Sequence[int]) -> Tensor:
-    """Images [N, 3, R, R] of `seeds`, not truncated; large ones few at a time, for the sake of their feature maps."""
-    few = max(1, BATCH * 128**2 // generator.resolution**2)
-    return torch.cat([generator.synthesize(ws) for ws in generator.sample_ws(seeds, 1.0).split(few)])
+    """Images [N, 3, R, R] of `seeds`, not truncated."""
+    return synthesize_all(generator, generator.sample_ws(seeds, 1.0))
 
 
 def milestone_scores(

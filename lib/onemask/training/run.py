@@ -20,6 +20,7 @@ from onemask.files import save_image
 from onemask.jobs import set_up_torch
 from onemask.stylegan2.generator import Generator
 from onemask.stylegan2.images import to_pixels
+from onemask.stylegan2.protocol import synthesize_all
 from onemask.training.distributed import joined, launch
 from onemask.training.loop import train
 from onemask.training.settings import TrainingSettings
@@ -66,7 +67,8 @@ class Run:
 @torch.no_grad()
 def sample_grid(generator: Generator, truncation: float) -> np.ndarray:
     """uint8 [GRID * R, GRID * R, 3] of the first seeds' images."""
-    images = to_pixels(generator.synthesize(generator.sample_ws(range(GRID * GRID), truncation)), generator.resolution)
+    ws = generator.sample_ws(range(GRID * GRID), truncation)
+    images = to_pixels(synthesize_all(generator, ws), generator.resolution)
     rows = images.reshape(GRID, GRID, *images.shape[1:]).transpose(0, 2, 1, 3, 4)
     return rows.reshape(GRID * generator.resolution, GRID * generator.resolution, 3)
 
